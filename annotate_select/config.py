@@ -1,0 +1,150 @@
+"""project.toml <-> a validated model.
+
+The file is meant to be edited by hand, so writing keeps its comments and order (tomlkit), and an error names the key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from annotate_select.errors import ConfigError, listed
+from annotate_select.files import write_whole
+
+__all__ = ["FILE_NAME", "Config", "ExamSettings", "QueueSettings", "SelectSettings", "SourceSettings", "read", "write"]
+
+FILE_NAME = "project.toml"
+
+ClassName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class SourceSettings(_Strict):
+    """Where images come from; `root` may be relative to the project's folder."""
+
+    name: str = Field(min_length=1)
+    kind: Literal["folder", "manifest", "list"] = "folder"
+    root: str
+    file: str | None = Field(default=None, description="the manifest's file, for kind = manifest")
+    prefixed: bool = Field(default=False, description="keys start with the source's name")
+
+
+class SelectSettings(_Strict):
+    """Defaults of `select`."""
+
+    n: int = Field(default=100, ge=1)
+    strategy: str = "auto"
+    audit: float = Field(default=0.1, ge=0.0, le=1.0)
+    features: str | None = None
+
+
+class ExamSettings(_Strict):
+    """Defaults of `exam`."""
+
+    size: int = Field(default=100, ge=1)
+
+
+class QueueSettings(_Strict):
+    """How images are handed to annotators."""
+
+    overlap: int = Field(default=1, ge=1, description="how many annotators see each image")
+    lease_seconds: int = Field(default=600, ge=1)
+
+
+class Config(_Strict):
+    """Everything in project.toml."""
+
+    name: str = Field(min_length=1)
+    classes: list[ClassName] = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+    sources: list[SourceSettings] = []
+    select: SelectSettings = SelectSettings()
+    exam: ExamSettings = ExamSettings()
+    queue: QueueSettings = QueueSettings()
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: list[str]) -> list[str]:
+        stripped = [name.strip() for name in classes]
+        repeated = sorted({name for name in stripped if stripped.count(name) > 1})
+        if repeated:
+            raise ValueError(f"classes must be distinct, got {listed(repeated)} more than once")
+        if "" in stripped:
+            raise ValueError("a class needs a name, got an empty one")
+        return stripped
+
+    @field_validator("sources")
+    @classmethod
+    def _names(cls, sources: list[SourceSettings]) -> list[SourceSettings]:
+        names = [source.name for source in sources]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"sources need distinct names, got {listed(repeated)} more than once")
+        return sources
+
+
+def read(folder: Path) -> Config:
+    """Read and validate `folder/project.toml`.
+
+    Raises ConfigError naming the line (syntax) or the key (values) at fault.
+    """
+    path = folder / FILE_NAME
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no {path}; make a project with `annotate-select init {folder}`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}; mend that line") from error
+    return validated(values, str(path))
+
+
+def validated(values: dict[str, Any], where: str) -> Config:
+    """Make a Config of plain values; `where` begins the message of a ConfigError."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_problems(error)}") from error
+
+
+def write(folder: Path, config: Config) -> None:
+    """Write `folder/project.toml`, keeping the comments and the order of a file that is there already."""
+    import tomlkit
+
+    path = folder / FILE_NAME
+    old = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    _update(old, config.model_dump(exclude_none=True))
+    write_whole(path, tomlkit.dumps(old))
+
+
+def _update(table: Any, values: dict[str, Any]) -> None:
+    """Change only what differs, so that what a person wrote stays as it was written."""
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    for key, value in values.items():
+        if isinstance(value, dict) and key in table:
+            _update(table[key], value)
+        elif key not in table or _plain(table[key]) != value:
+            table[key] = value
+
+
+def _plain(value: Any) -> Any:
+    return value.unwrap() if hasattr(value, "unwrap") else value
+
+
+def _problems(error: ValidationError) -> str:
+    """Say of each problem which key it is in, what came, and what is allowed."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        message = problem["msg"].removeprefix("Value error, ")
+        got = f", got {problem['input']!r}" if problem["type"] not in ("missing", "value_error") else ""
+        lines.append(f"{key}: {message}{got}")
+    return "; ".join(lines)

@@ -1,0 +1,147 @@
+"""Files that are written whole or not at all, digests, and locks between processes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from annotate_select.errors import BusyError, StorageError
+
+__all__ = ["digest", "lock", "whole_file", "whole_folder", "write_whole"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it is synced and renamed over `path`, on failure removed.
+
+    Raises StorageError when the disk is full or the folder cannot be written; the old file is then untouched.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with storage_errors(path):
+            os.chmod(temporary, 0o666 & ~_umask())
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
+    except OSError as error:
+        raise _storage_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on success it becomes `path`, which must not exist yet.
+
+    Raises StorageError when it cannot be written, FileExistsError when another process made `path` first.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        yield temporary
+        with storage_errors(path):
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            os.chmod(temporary, 0o777 & ~_umask())
+            try:
+                os.rename(temporary, path)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise FileExistsError(str(path)) from error
+                raise
+            _sync(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _storage_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path`, whole or not at all; text as UTF-8."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def lock(path: Path, doing: str) -> Iterator[None]:
+    """Hold an exclusive lock file for as long as the block runs; it is freed when the process dies.
+
+    Raises BusyError, saying what is being done, when another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(path, timeout=0)
+    try:
+        with storage_errors(path):
+            held.acquire()
+    except Timeout as error:
+        raise BusyError(
+            f"another process is {doing} in {path.parent}; wait until it ends, then run this again"
+        ) from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def digest(content: object, size: int = 8) -> str:
+    """Return the BLAKE2b digest, `2 * size` hex characters, of bytes or of anything JSON can write."""
+    data = content if isinstance(content, bytes) else json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(data, digest_size=size).hexdigest()
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into a StorageError that says what to do."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"no space left to write {path}: free some space, then run this again (nothing was changed)"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"cannot write {path}: it is read-only; change its permissions or use another folder")
+    return StorageError(f"cannot write {path}: {error.strerror or error}")
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or on POSIX a folder's entries, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,443 @@
+"""Project: the one object behind the CLI, the app and pipelines. It wires; it computes nothing.
+
+Each method imports its step when it is called, so that opening a project loads neither torch nor faiss.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotate_select import config as settings
+from annotate_select.annotations import events as _events
+from annotate_select.annotations import images as _images
+from annotate_select.annotations import queue as _queue
+from annotate_select.annotations import tokens as _tokens
+from annotate_select.annotations.database import Database
+from annotate_select.annotations.events import Event, RecordOutcome, StoredEvent
+from annotate_select.annotations.queue import QueueItem, QueueProgress
+from annotate_select.config import Config
+from annotate_select.errors import AnnotateSelectError, ProjectError, StorageError, UnknownImages
+from annotate_select.files import write_whole
+from annotate_select.progress import Progress, silent
+from annotate_select.steps import annotate as _annotate
+from annotate_select.steps import jobs as _jobs
+from annotate_select.steps.home import DATABASE_NAME, Home
+from annotate_select.steps.jobs import Job
+
+if TYPE_CHECKING:
+    from annotate_select.features.store import Features
+    from annotate_select.selection.select import Strategy
+    from annotate_select.steps.add import AddReport
+    from annotate_select.steps.exam import Exam
+    from annotate_select.steps.predict import Prediction
+    from annotate_select.steps.select import Batch
+    from annotate_select.steps.status import Round, Status
+    from annotate_select.steps.train import TrainedModel
+    from annotate_select.trust.audit import AuditReport
+    from annotate_select.trust.exam import ExamReport
+
+__all__ = ["Project", "recent_projects", "remember"]
+
+
+class Project:
+    """A folder with a project.toml, a database and caches.
+
+    Make one with `Project.create`, open one with `Project.open`; close it, or use it in a `with` block.
+    """
+
+    def __init__(self, home: Home) -> None:
+        """Take an opened home; use `create` or `open` instead."""
+        self._home = home
+        self.id = _tokens.project_id(home.db)
+
+    # --- making and opening -------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        root: str | Path,
+        classes: Sequence[str],
+        *,
+        name: str | None = None,
+        images: str | Path | None = None,
+        seed: int = 0,
+    ) -> Project:
+        """Make a project in the folder `root`, which may exist; with `images`, add that source.
+
+        Raises ProjectError when a project is there already, ConfigError when the classes are not usable.
+        """
+        root = Path(root).expanduser().resolve()
+        if (root / settings.FILE_NAME).exists():
+            raise ProjectError(f"there is a project in {root} already; open it, or choose another folder")
+        values = {"name": name or root.name or "project", "classes": list(classes), "seed": seed}
+        config = settings.validated(values, "the new project")
+        if root.exists() and not root.is_dir():
+            raise ProjectError(f"{root} is a file; a project needs a folder")
+        _make_folder(root)
+        if not (root / DATABASE_NAME).exists():
+            Database.create(root / DATABASE_NAME).close()
+        settings.write(root, config)  # last: a folder without it is no project, so a kill before leaves none
+        project = cls.open(root)
+        if images is not None:
+            project.add(images)
+        return project
+
+    @classmethod
+    def open(cls, root: str | Path | None = None) -> Project:
+        """Open the project in `root`, or without it the one in this folder or the nearest parent that has one.
+
+        Raises ProjectError when there is none, ConfigError or DatabaseError when a file of it is damaged.
+        """
+        folder = _find(Path(root).expanduser().resolve() if root is not None else None)
+        settings.read(folder)
+        home = Home(folder, Database.open(folder / DATABASE_NAME))
+        try:
+            _annotate.finish_changes(home)
+            return cls(home)
+        except BaseException:
+            home.db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database; nothing is lost without it."""
+        self._home.db.close()
+
+    def __enter__(self) -> Project:
+        """Return the project itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the project."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Name the project and its folder."""
+        return f"Project({str(self.root)!r})"
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._home.root
+
+    @property
+    def config(self) -> Config:
+        """The settings in project.toml, as the file is now."""
+        return self._home.config
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self.config.name
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes, in their order."""
+        return list(self.config.classes)
+
+    # --- round the loop -----------------------------------------------------------------------------------------
+
+    def add(self, *sources: str | Path | Sequence[str | Path], progress: Progress = silent) -> AddReport:
+        """Add images: folders, CSV manifests, files; without any, look through the known sources again."""
+        from annotate_select.steps.add import add
+
+        return add(self._home, sources, progress)
+
+    def embed(
+        self,
+        encoder: str = "autoencoder",
+        *,
+        name: str | None = None,
+        dim: int | None = None,
+        image_size: int | None = None,
+        weights: str | Path | None = None,
+        retrain: bool = False,
+        progress: Progress = silent,
+    ) -> Features:
+        """Train the autoencoder, or load a backbone, and store features (n, d) of every image that has none yet."""
+        from annotate_select.steps.embed import embed
+
+        return embed(
+            self._home,
+            encoder,
+            name=name,
+            dim=dim,
+            image_size=image_size,
+            weights=Path(weights) if weights is not None else None,
+            retrain=retrain,
+            progress=progress,
+        )
+
+    def features(self, name: str | None = None) -> Features:
+        """Open stored features, memory-mapped; `keys[i]` is the image of row i."""
+        from annotate_select.steps.embed import open_features
+
+        return open_features(self._home, name)
+
+    def exam(self, size: int | None = None, *, output: str | Path | None = None) -> Exam:
+        """Draw the exam, or grow it to `size`, and write what of it is still to be labelled."""
+        from annotate_select.steps.exam import draw
+
+        return draw(self._home, size, output=_path(output))
+
+    def select(
+        self,
+        n: int | None = None,
+        strategy: str | Strategy | None = None,
+        *,
+        features: str | None = None,
+        seed: int | None = None,
+        audit: float | None = None,
+        output: str | Path | None = None,
+        formats: Sequence[str] = ("csv",),
+        progress: Progress = silent,
+    ) -> Batch:
+        """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project)."""
+        from annotate_select.steps.select import select
+
+        return select(
+            self._home,
+            n,
+            strategy,
+            features=features,
+            seed=seed,
+            audit=audit,
+            output=_path(output),
+            formats=formats,
+            progress=progress,
+        )
+
+    def batch(self, number: int, *, output: str | Path | None = None, formats: Sequence[str] = ("csv",)) -> Batch:
+        """Read a stored batch again, and write it."""
+        from annotate_select.steps.select import stored_batch
+
+        return stored_batch(self._home, number, output=_path(output), formats=formats)
+
+    def annotate(self, labels: Mapping[str, str], annotator: str = "api") -> int:
+        """Record a class for each image key; return how many were recorded."""
+        return _annotate.annotate(self._home, labels, annotator)
+
+    def train(self, head: str = "linear", *, features: str | None = None, progress: Progress = silent) -> TrainedModel:
+        """Train a model on all labels outside the exam and store it."""
+        from annotate_select.steps.train import train
+
+        return train(self._home, head, features=features, progress=progress)
+
+    def evaluate(self, model: int | None = None) -> ExamReport:
+        """Measure a model, by default the newest, on the exam."""
+        from annotate_select.steps.evaluate import evaluate
+
+        return evaluate(self._home, model)
+
+    def predict(
+        self,
+        source: str | Path | Sequence[str | Path],
+        *,
+        output: str | Path | None = None,
+        progress: Progress = silent,
+    ) -> list[Prediction]:
+        """Label new images with the newest model: class, probabilities and novelty of each."""
+        from annotate_select.steps.predict import predict
+
+        return predict(self._home, source, output=_path(output), progress=progress)
+
+    def prepare(self, n: int | None = None, exam: int | None = None, *, progress: Progress = silent) -> Batch:
+        """Do what a new project needs before anybody can label: features, exam, first batch."""
+        self.embed(progress=progress)
+        self.exam(exam)
+        return self.select(n, progress=progress)
+
+    def next(self, n: int | None = None, strategy: str | None = None, *, progress: Progress = silent) -> Batch:
+        """Close a round and open the next: embed what is new, train, evaluate if there is an exam, select."""
+        from annotate_select.errors import ExamError
+
+        self.embed(self._encoder(), progress=progress)
+        self.train(progress=progress)
+        try:
+            self.evaluate()
+        except ExamError:
+            pass  # an exam that is not drawn or labelled yet keeps nobody from labelling on
+        return self.select(n, strategy, progress=progress)
+
+    # --- annotations in and out ---------------------------------------------------------------------------------
+
+    def import_annotations(
+        self,
+        path: str | Path,
+        *,
+        annotator: str = "import",
+        create_classes: bool = False,
+        skip_unknown: bool = False,
+        skip_duplicates: bool = False,
+    ) -> _annotate.ImportReport:
+        """Record the annotations of a CSV or JSONL file; nothing is recorded when a row of it is wrong."""
+        return _annotate.import_file(
+            self._home,
+            Path(path),
+            annotator=annotator,
+            create_classes=create_classes,
+            skip_unknown=skip_unknown,
+            skip_duplicates=skip_duplicates,
+        )
+
+    def export(self, path: str | Path, format: str | None = None) -> int:
+        """Write annotations as csv, jsonl or imagefolder; return how many."""
+        from annotate_select.steps.export import export
+
+        return export(self._home, Path(path), format)
+
+    def add_class(self, name: str) -> None:
+        """Add a class at the end of the list."""
+        _annotate.add_class(self._home, name)
+
+    def rename_class(self, old: str, new: str) -> None:
+        """Rename a class; annotations keep what was said, labels follow."""
+        _annotate.change_class(self._home, "rename", old, new)
+
+    def merge_class(self, old: str, into: str) -> None:
+        """Merge a class into another; annotations keep what was said, labels follow."""
+        _annotate.change_class(self._home, "merge", old, into)
+
+    # --- at the annotator's screen ------------------------------------------------------------------------------
+
+    def queue(self, annotator: str, n: int = 50) -> list[QueueItem]:
+        """Return the images this annotator should see next, and keep them from others for a while."""
+        rules = self.config.queue
+        return _queue.next_images(self._home.db, annotator, n, overlap=rules.overlap, lease_seconds=rules.lease_seconds)
+
+    def progress(self, annotator: str) -> QueueProgress:
+        """Return how far the newest batch and the whole project are."""
+        return _queue.progress_counts(self._home.db, annotator, overlap=self.config.queue.overlap)
+
+    def recent(self, annotator: str, n: int = 20) -> list[StoredEvent]:
+        """Return what this annotator said last and did not undo, newest first."""
+        return _events.recent(self._home.db, annotator, n)
+
+    def record(self, events: Sequence[Event]) -> RecordOutcome:
+        """Record events; the acknowledged ones are on the disk, the refused ones carry a reason."""
+        return _annotate.record(self._home, events)
+
+    def token(self, annotator: str) -> str:
+        """Issue the token with which an annotator's browser may send annotations."""
+        return _tokens.issue(self._home.db, annotator)
+
+    def annotator_of(self, token: str) -> str | None:
+        """Return whom a token was issued to, None when this project did not issue it."""
+        return _tokens.annotator_of(self._home.db, token)
+
+    def thumbnail(self, image_id: int, size: int) -> Path:
+        """Return a WebP file of an image, longest side at most `size` pixels.
+
+        Raises UnknownImages for an id that is not in the pool, ImageError when its file cannot be read any more.
+        """
+        from annotate_select.pool.thumbnails import thumbnail
+
+        image = _images.image(self._home.db, image_id)
+        if image is None:
+            raise UnknownImages(f"the pool has no image with the id {image_id}")
+        path = self._home.path_of(image.source, image.path)
+        return thumbnail(path, image.fingerprint, size, self.root / "thumbnails")
+
+    # --- where it stands ----------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Count what there is and say what to do next."""
+        from annotate_select.steps.status import status
+
+        return status(self._home)
+
+    def rounds(self) -> list[Round]:
+        """Return the learning curve, a row a model."""
+        from annotate_select.steps.status import rounds
+
+        return rounds(self._home)
+
+    def report(self, model: int | None = None) -> ExamReport | None:
+        """Return a model's stored exam report, by default the newest there is."""
+        from annotate_select.steps.evaluate import report_of
+
+        return report_of(self._home, model)
+
+    def audit(self) -> AuditReport | None:
+        """Compare what picks and audit picks taught; None while there is no model or no labelled exam."""
+        from annotate_select.errors import ExamError, LearningError
+        from annotate_select.steps.evaluate import audit
+
+        try:
+            return audit(self._home)
+        except (ExamError, LearningError):
+            return None
+
+    # --- in the background --------------------------------------------------------------------------------------
+
+    def start(self, *command: str) -> Job:
+        """Run a command of the CLI on this project in a process of its own."""
+        return _jobs.start(self.root, command)
+
+    def job(self) -> Job | None:
+        """Return the command started last in the background, and how far it is."""
+        return _jobs.newest(self.root)
+
+    def _encoder(self) -> str:
+        """Return the encoder whose features the project uses; `next` must not bring in another one."""
+        names = self._home.store().names()
+        if not names:
+            return "autoencoder"
+        definition = self._home.store().definition(self.features().name) if len(names) == 1 else {}
+        return "autoencoder" if definition.get("kind", "autoencoder") == "autoencoder" else str(definition["model"])
+
+
+def recent_projects() -> list[Path]:
+    """Return the folders of projects opened lately that are still there, newest first."""
+    try:
+        roots = [Path(text) for text in json.loads(_recent_file().read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
+    return [root for root in roots if (root / settings.FILE_NAME).exists()]
+
+
+def remember(root: str | Path) -> None:
+    """Put a project's folder at the head of `recent_projects`; where that cannot be written, forget it."""
+    root = Path(root).resolve()
+    roots = [root, *(one for one in recent_projects() if one != root)][:20]
+    try:
+        write_whole(_recent_file(), json.dumps([str(one) for one in roots]))
+    except StorageError:
+        return  # a convenience: nothing depends on it
+
+
+def _recent_file() -> Path:
+    named = os.environ.get("ANNOTATE_SELECT_STATE")
+    if named:
+        return Path(named) / "recent.json"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "annotate-select" / "recent.json"
+
+
+def _find(root: Path | None) -> Path:
+    if root is not None:
+        if (root / settings.FILE_NAME).exists():
+            return root
+        raise ProjectError(f"there is no project in {root}; make one with `annotate-select init {root} --classes a,b`")
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / settings.FILE_NAME).exists():
+            return folder
+    raise ProjectError(f"no project in {here} or above it; go into one, name one with --project, or make one with init")
+
+
+def _make_folder(root: Path) -> None:
+    from annotate_select.files import storage_errors
+
+    try:
+        with storage_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+    except AnnotateSelectError as error:
+        raise ProjectError(str(error)) from error
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return Path(path) if path is not None else None

@@ -1,0 +1,153 @@
+"""Record what people said: from code, from a file, from the app; and change the names of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from annotate_select.annotations import classes as changes
+from annotate_select.annotations import events, images
+from annotate_select.annotations.events import Event, RecordOutcome
+from annotate_select.errors import UnknownClasses, listed
+from annotate_select.exchange.plan import ImportPlan, plan_import
+from annotate_select.exchange.read import read_annotations
+from annotate_select.exchange.rows import AnnotationRow
+from annotate_select.steps.home import Home, now
+
+__all__ = ["ImportReport", "add_class", "annotate", "change_class", "finish_changes", "import_file", "record"]
+
+CHUNK = 500  # events in one transaction: an import that is killed continues after the last one
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of a file of annotations."""
+
+    rows: int
+    recorded: int
+    new_classes: list[str]
+    unknown_images: list[str]
+    duplicates: list[str]
+
+
+def annotate(home: Home, labels: Mapping[str, str], annotator: str) -> int:
+    """Record one label an image, by key; return how many.
+
+    Raises UnknownImages or UnknownClasses, listing them, before anything is recorded.
+    """
+    at = now()
+    rows = [AnnotationRow(image=key, label=label, at=at, line=i) for i, (key, label) in enumerate(labels.items(), 1)]
+    return len(_record(home, _planned(home, rows, annotator)))
+
+
+def import_file(
+    home: Home,
+    path: Path,
+    *,
+    annotator: str = "import",
+    create_classes: bool = False,
+    skip_unknown: bool = False,
+    skip_duplicates: bool = False,
+) -> ImportReport:
+    """Record the annotations of a CSV or JSONL file; importing it again records nothing twice.
+
+    Raises ExchangeError, UnknownImages, UnknownClasses or DuplicateRows before anything is recorded.
+    """
+    rows = read_annotations(path)
+    plan = _planned(
+        home,
+        rows,
+        annotator,
+        create_classes=create_classes,
+        skip_unknown=skip_unknown,
+        skip_duplicates=skip_duplicates,
+    )
+    if plan.new_classes:
+        home.save_config(home.config.model_copy(update={"classes": [*home.config.classes, *plan.new_classes]}))
+    recorded = _record(home, plan)
+    return ImportReport(len(rows), len(recorded), plan.new_classes, plan.unknown_images, plan.duplicates)
+
+
+def record(home: Home, sent: Sequence[Event]) -> RecordOutcome:
+    """Record events as they come from an annotator's screen; what is acknowledged is on the disk.
+
+    A label whose class was renamed while it was on its way gets the new name; one of an unknown class is refused.
+    """
+    renamed = changes.current_names(home.db)
+    classes = set(home.config.classes)
+    good: list[Event] = []
+    refused: list[tuple[str, str]] = []
+    for event in sent:
+        label = event.label
+        if label is not None and label not in classes:
+            label = renamed.get(label)
+            if label not in classes:
+                refused.append((event.uid, f"the project has no class {event.label!r}; reload the page"))
+                continue
+        good.append(replace(event, label=label))
+    outcome = events.record(home.db, good)
+    return RecordOutcome(outcome.acked, [*refused, *outcome.refused])
+
+
+def change_class(home: Home, kind: str, old: str, new: str) -> None:
+    """Rename class `old` to `new`, or merge it into the class `new`; annotations keep what was said, labels follow.
+
+    Raises UnknownClasses when `old` (or, merging, `new`) is not a class of the project, or renaming, `new` is one.
+    """
+    classes = home.config.classes
+    if old not in classes:
+        raise UnknownClasses(f"the project has no class {old!r}; its classes are {listed(classes)}")
+    if kind == "merge" and (new not in classes or new == old):
+        raise UnknownClasses(f"cannot merge {old!r} into {new!r}; choose another of the classes {listed(classes)}")
+    if kind == "rename" and new in classes:
+        raise UnknownClasses(f"{new!r} is a class already; to join the two, merge {old!r} into it")
+    changes.record_change(home.db, kind, old, new)
+    finish_changes(home)
+
+
+def finish_changes(home: Home) -> None:
+    """Write changes of classes into project.toml that the database holds but a crash kept from the file."""
+    for change in changes.pending(home.db):
+        names = [change.new if name == change.old else name for name in home.config.classes]
+        home.save_config(home.config.model_copy(update={"classes": list(dict.fromkeys(names))}))
+        changes.mark_applied(home.db, change.id)
+
+
+def add_class(home: Home, name: str) -> None:
+    """Add a class at the end of the list."""
+    from annotate_select.config import validated
+
+    values = {**home.config.model_dump(), "classes": [*home.config.classes, name]}
+    home.save_config(validated(values, "project.toml"))
+
+
+def _planned(
+    home: Home,
+    rows: Sequence[AnnotationRow],
+    annotator: str,
+    *,
+    create_classes: bool = False,
+    skip_unknown: bool = False,
+    skip_duplicates: bool = False,
+) -> ImportPlan:
+    renamed = changes.current_names(home.db)
+    return plan_import(
+        rows,
+        resolve=lambda keys: images.resolve(home.db, keys),
+        classes=[*home.config.classes, *(name for name in renamed if name not in home.config.classes)],
+        annotator=annotator,
+        create_classes=create_classes,
+        skip_unknown=skip_unknown,
+        skip_duplicates=skip_duplicates,
+    )
+
+
+def _record(home: Home, plan: ImportPlan) -> list[str]:
+    acked: list[str] = []
+    for start in range(0, len(plan.events), CHUNK):
+        outcome = record(home, plan.events[start : start + CHUNK])
+        if outcome.refused:
+            raise UnknownClasses(f"{len(outcome.refused)} annotations were refused, the first: {outcome.refused[0][1]}")
+        acked += outcome.acked
+    return acked

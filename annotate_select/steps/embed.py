@@ -1,0 +1,190 @@
+"""Give every image of the pool its features: train or load an encoder, encode what is new, store it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.annotations import images
+from annotate_select.annotations.images import PoolTable
+from annotate_select.errors import FeaturesError, ImageError, did_you_mean
+from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
+from annotate_select.features.backbone import Backbone
+from annotate_select.features.encoder import Encoder
+from annotate_select.features.store import Features, FeatureStore
+from annotate_select.files import digest
+from annotate_select.pool.decode import decode_many
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.home import Home
+
+__all__ = ["embed", "load_encoder", "open_features"]
+
+BATCH = 64  # images decoded and encoded together
+MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
+
+
+def embed(
+    home: Home,
+    encoder: str = "autoencoder",
+    *,
+    name: str | None = None,
+    dim: int | None = None,
+    image_size: int | None = None,
+    weights: Path | None = None,
+    retrain: bool = False,
+    progress: Progress = silent,
+) -> Features:
+    """Store features of every readable image of the pool; only new images are encoded when an encoder is there.
+
+    Raises FeaturesError when the pool is empty, the encoder is unknown, or `name` holds features of another encoder.
+    """
+    name = name or encoder.split(":")[-1]
+    with home.lock("computing features"):
+        table = images.pool_table(home.db)
+        if len(table.ids) == 0:
+            raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
+        store = home.store()
+        chosen = _encoder(home, store, table, encoder, name, dim, image_size, weights, retrain, progress)
+        _encode_missing(home, store, table, name, chosen, retrain, progress)
+        return open_features(home, name)
+
+
+def open_features(home: Home, name: str | None = None) -> Features:
+    """Open stored features, checked against the pool; without a name, the project's default or the only ones.
+
+    Raises FeaturesError when there are none, several and no default, or they do not fit the pool as it is now.
+    """
+    store = home.store()
+    name = name or home.config.select.features or _only(store)
+    table = images.pool_table(home.db)
+    features = store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
+    keys = dict(zip(table.ids.tolist(), table.keys, strict=True))
+    return Features(
+        features.name, features.digest, features.array, features.ids, [keys.get(i, "") for i in features.ids.tolist()]
+    )
+
+
+def load_encoder(home: Home, name: str) -> Encoder:
+    """Load the encoder that made the features `name`."""
+    store = home.store()
+    definition = store.definition(name)
+    folder = store.encoder_folder(name, digest(definition))
+    if definition.get("kind") == "autoencoder":
+        return Autoencoder.load(folder)
+    return Backbone.load(folder)
+
+
+def _only(store: FeatureStore) -> str:
+    names = store.names()
+    if not names:
+        raise FeaturesError("there are no features yet; make them with `annotate-select embed`")
+    if len(names) > 1 and "autoencoder" not in names:
+        raise FeaturesError(f"there are several features ({', '.join(names)}); name one with --features")
+    return "autoencoder" if "autoencoder" in names else names[0]
+
+
+def _encoder(
+    home: Home,
+    store: FeatureStore,
+    table: PoolTable,
+    encoder: str,
+    name: str,
+    dim: int | None,
+    image_size: int | None,
+    weights: Path | None,
+    retrain: bool,
+    progress: Progress,
+) -> Encoder:
+    """Load the encoder these features were made with, or make it."""
+    if encoder.startswith("torchvision:"):
+        return Backbone(encoder, weights=weights, image_size=image_size)
+    if encoder != "autoencoder":
+        near = did_you_mean(encoder, ["autoencoder", "torchvision:resnet18"])
+        raise FeaturesError(f"unknown encoder {encoder!r}; choose autoencoder or torchvision:NAME{near}")
+    if name in store.names() and not retrain:
+        return _same_autoencoder(home, name, dim, image_size)
+    return _train_autoencoder(home, table, name, dim, image_size, progress)
+
+
+def _same_autoencoder(home: Home, name: str, dim: int | None, image_size: int | None) -> Encoder:
+    """Load the stored autoencoder; asked for another size, refuse rather than mix two spaces under one name."""
+    loaded = load_encoder(home, name)
+    for what, asked, stored in (("dim", dim, loaded.dim), ("image size", image_size, loaded.image_size)):
+        if asked is not None and asked != stored:
+            raise FeaturesError(
+                f"features {name!r} have {what} {stored}, asked for {asked}; give the new ones another --name, "
+                "or replace them with --retrain"
+            )
+    return loaded
+
+
+def _train_autoencoder(
+    home: Home, table: PoolTable, name: str, dim: int | None, image_size: int | None, progress: Progress
+) -> Encoder:
+    config = AutoencoderConfig(seed=home.config.seed)
+    if dim is not None:
+        config.dim = dim
+    if image_size is not None:
+        config.image_size = image_size
+    chosen = _training_positions(table)
+    training = _decoded(home, table, chosen, config.image_size, progress)
+    trained_on = digest([table.fingerprints[i] for i in chosen.tolist()])
+    checkpoint = home.root / "features" / f".training-{name}"
+    return Autoencoder(config).fit(training, progress=progress, checkpoint=checkpoint, trained_on=trained_on)
+
+
+def _training_positions(table: PoolTable) -> np.ndarray:
+    """Choose at most MOST_TRAINING_IMAGES positions: those with the lowest fingerprints, which is a random choice."""
+    order = np.argsort(np.array(table.fingerprints))[:MOST_TRAINING_IMAGES]
+    return np.sort(order)
+
+
+def _decoded(home: Home, table: PoolTable, positions: np.ndarray, size: int, progress: Progress) -> np.ndarray:
+    """Decode the training images into one (m, size, size, 3) uint8 array; broken ones are left out."""
+    array = np.empty((len(positions), size, size, 3), dtype=np.uint8)
+    filled = 0
+    paths = _paths(home, table, positions.tolist())
+    for done, (_, image) in enumerate(decode_many(paths, size), start=1):
+        if isinstance(image, np.ndarray):
+            array[filled] = image
+            filled += 1
+        if done % BATCH == 0 or done == len(paths):
+            progress("reading images", done, len(paths), "")
+    if filled == 0:
+        raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
+    return array[:filled]
+
+
+def _encode_missing(
+    home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
+) -> None:
+    """Encode the images that have no row yet; one that cannot be read any more is marked unreadable."""
+    pending = store.pending(name, encoder, table.ids, table.fingerprints, replace=retrain)
+    failed: list[tuple[int, str]] = []
+    batches = _batches(home, table, pending, encoder.image_size, failed)
+    store.extend(name, encoder, table.ids, table.fingerprints, batches, progress=progress, replace=retrain)
+    images.mark_unreadable(home.db, [(int(table.ids[position]), reason) for position, reason in failed])
+
+
+def _batches(
+    home: Home, table: PoolTable, positions: Sequence[int], size: int, failed: list[tuple[int, str]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (positions (b,), images (b, size, size, 3)); what cannot be decoded goes to `failed`."""
+    paths = _paths(home, table, positions)
+    decoded = decode_many(paths, size)
+    while chunk := list(islice(decoded, BATCH)):
+        good = [(positions[i], image) for i, image in chunk if not isinstance(image, ImageError)]
+        failed += [(int(positions[i]), str(image)) for i, image in chunk if isinstance(image, ImageError)]
+        if good:
+            yield np.array([i for i, _ in good]), np.stack([image for _, image in good])
+
+
+def _paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
+    roots = {source.name: home.source_root(source) for source in home.config.sources}
+    missing = sorted({table.sources[i] for i in positions} - set(roots))
+    if missing:
+        raise FeaturesError(f"project.toml has no source {missing[0]!r}; put its [[sources]] entry back")
+    return [roots[table.sources[i]] / table.paths[i] for i in positions]

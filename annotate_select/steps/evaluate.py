@@ -1,0 +1,92 @@
+"""Measure a model on the exam, and keep the report beside the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from annotate_select.errors import ExamError, FeaturesError, LearningError
+from annotate_select.files import write_whole
+from annotate_select.learning.head import fit_head
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.home import Home
+from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.train import TrainedModel, model_folder, models, training_rows
+from annotate_select.trust import exam as trust
+from annotate_select.trust.audit import AuditReport, compare
+from annotate_select.trust.exam import ExamReport
+
+__all__ = ["audit", "evaluate", "report_of"]
+
+
+def evaluate(home: Home, number: int | None = None) -> ExamReport:
+    """Evaluate a model, by default the newest, on the exam images that carry a label, and store the report.
+
+    Raises ExamError when there is no exam or none of it is labelled, LearningError when there is no model.
+    """
+    model = _model(home, number)
+    features = open_features(home, model.features)
+    if features.digest != model.features_digest:
+        raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
+    state = standing(home, features.ids, model.classes)
+    exam = np.flatnonzero(state.exam & state.in_pool)
+    if len(exam) == 0:
+        raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
+    rows = exam[state.labels[exam] != UNLABELLED]
+    if len(rows) == 0:
+        raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
+    report = trust.evaluate(
+        state.labels[rows],
+        model.head.probabilities(features.array[rows]),
+        model.classes,
+        model=model.number,
+        unlabelled=len(exam) - len(rows),
+    )
+    write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
+    return report
+
+
+def report_of(home: Home, number: int | None = None) -> ExamReport | None:
+    """Return the stored report of a model, by default the newest evaluated one; None where there is none."""
+    folders = [model_folder(home, model.number) for model in models(home) if number in (None, model.number)]
+    for folder in reversed(folders):
+        if (folder / "exam.json").exists():
+            return ExamReport.from_dict(json.loads((folder / "exam.json").read_text()))
+    return None
+
+
+def audit(home: Home) -> AuditReport:
+    """Compare what picks and audit picks have taught so far, by the exam.
+
+    Raises ExamError or LearningError where too little is labelled.
+    """
+    model = _model(home, None)
+    features = open_features(home, model.features)
+    state = standing(home, features.ids)
+    rows, _ = training_rows(features, state)
+    rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
+    exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
+    classes = len(home.config.classes)
+    return compare(
+        features.array[rows],
+        state.labels[rows],
+        np.array([state.roles[row] for row in rows.tolist()]),
+        features.array[exam],
+        state.labels[exam],
+        lambda some, labels: _fitted(some, labels, classes),
+        seed=home.config.seed,
+    )
+
+
+def _fitted(features: np.ndarray, labels: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+    return fit_head(features, labels, classes).probabilities
+
+
+def _model(home: Home, number: int | None) -> TrainedModel:
+    found = [model for model in models(home) if number in (None, model.number)]
+    if not found:
+        which = f"model {number}" if number is not None else "model yet"
+        raise LearningError(f"there is no {which}; train one with `annotate-select train`")
+    return found[-1]

@@ -1,0 +1,83 @@
+"""Draw the exam, or grow it: images kept out of training for ever, which measure a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.annotations import exam as stored
+from annotate_select.errors import FeaturesError
+from annotate_select.exchange.picks import PickRow, write_picks
+from annotate_select.selection.pool import seeded_hashes
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.home import Home
+from annotate_select.steps.standing import Standing, standing
+from annotate_select.trust import exam as trust
+from annotate_select.trust.leaks import blocked
+
+__all__ = ["Exam", "draw"]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The exam as it stands: its images' keys, how many carry a label, and the keys still to be labelled."""
+
+    size: int
+    labelled: int
+    to_label: list[str]
+    path: Path | None
+
+
+def draw(home: Home, size: int | None = None, *, output: Path | None = None) -> Exam:
+    """Grow the exam to `size` images (project.toml's default where none is there), write what of it is to be labelled.
+
+    Images already labelled for training, their groups and their near-duplicates are never drawn.
+    Raises ExamError when too few images are left.
+    """
+    with home.lock("drawing the exam"):
+        have = len(stored.exam_ids(home.db))
+        wanted = size if size is not None else (have or home.config.exam.size)
+        now = _standing_of_exam(home)
+        if wanted > have:
+            rows = trust.draw(
+                seeded_hashes(now.tokens, home.config.seed + 1),  # another seed than the audit's, or both choose alike
+                wanted,
+                exclude=_excluded(home, now),
+                groups=now.groups,
+                taken=np.flatnonzero(now.exam),
+            )
+            stored.add_to_exam(home.db, [int(now.ids[row]) for row in rows], home.config.seed)
+            now = _standing_of_exam(home)
+    return _report(home, now, output or home.root / "exam.csv")
+
+
+def _standing_of_exam(home: Home) -> Standing:
+    return standing(home)
+
+
+def _excluded(home: Home, now: Standing) -> np.ndarray:
+    """Mark rows that training has touched or may touch: labelled or waiting ones, their groups and near-duplicates."""
+    touched = (now.settled | now.waiting) & ~now.exam
+    if not touched.any():
+        return touched
+    try:
+        features = open_features(home)
+    except FeaturesError:
+        features = None
+    if features is None:
+        same = np.isin(now.groups, now.groups[touched]) if now.groups is not None else touched
+        return touched | same
+    place = {int(image_id): position for position, image_id in enumerate(features.ids.tolist())}
+    order = np.array([place[int(image_id)] for image_id in now.ids.tolist()])
+    return blocked(features.array[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
+
+
+def _report(home: Home, now: Standing, output: Path) -> Exam:
+    number = {int(image_id): row for row, image_id in enumerate(now.ids.tolist())}
+    rows = [number[i] for i in stored.exam_ids(home.db) if i in number]
+    to_label = [now.keys[row] for row in rows if not now.settled[row]]
+    picks = [PickRow(key, "", "exam", 0.0, "drawn at random for the exam", 0) for key in to_label]
+    path = write_picks(output, picks, ["csv"])[0]
+    return Exam(len(rows), len(rows) - len(to_label), to_label, path)

@@ -1,0 +1,104 @@
+"""Label new images with a model, and say how new they look."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.errors import ImageError, LearningError
+from annotate_select.features.encoder import Encoder
+from annotate_select.files import write_whole
+from annotate_select.pool.decode import decode_many
+from annotate_select.pool.sources import read_source
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.embed import BATCH, load_encoder, open_features
+from annotate_select.steps.home import Home
+from annotate_select.steps.train import models
+from annotate_select.trust.novelty import Reference
+
+__all__ = ["Prediction", "predict"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image; `novelty` in 0..1: the share of the pool that looks less new than it."""
+
+    image: str
+    label: str | None
+    probabilities: dict[str, float]
+    novelty: float | None
+    problem: str | None = None
+
+
+def predict(
+    home: Home, source: str | Path | Sequence[str | Path], *, output: Path | None = None, progress: Progress = silent
+) -> list[Prediction]:
+    """Predict every image of a source with the newest model; broken images are reported, not fatal.
+
+    With `output` (.csv or .jsonl) the predictions are written, whole or not at all.
+    Raises LearningError when there is no model, or its encoder was replaced since it was trained.
+    """
+    trained = models(home)
+    if not trained:
+        raise LearningError("there is no model yet; train one with `annotate-select train`")
+    model = trained[-1]
+    features = open_features(home, model.features)
+    if features.digest != model.features_digest:
+        raise LearningError(f"model {model.number} was trained on features that were replaced since; train a new one")
+    entries = read_source(source).entries
+    reference = Reference.of(features.array, seed=home.config.seed)
+    predictions: list[Prediction] = []
+    encoder = load_encoder(home, model.features)
+    for positions, encoded, problems in _encoded(encoder, [entry.path for entry in entries]):
+        probabilities = model.head.probabilities(encoded)
+        novelty = reference.novelty(encoded)
+        found = {
+            position: _prediction(entries[position].key, model.classes, probabilities[i], float(novelty[i]))
+            for i, position in enumerate(positions)
+        }
+        found |= {p: Prediction(entries[p].key, None, {}, None, problem) for p, problem in problems}
+        predictions += [found[position] for position in sorted(found)]
+        progress("predicting", len(predictions), len(entries), "")
+    if output is not None:
+        write_whole(output, _jsonl(predictions) if output.suffix == ".jsonl" else _csv(predictions, model.classes))
+    return predictions
+
+
+def _encoded(encoder: Encoder, paths: Sequence[Path]) -> Iterator[tuple[list[int], np.ndarray, list[tuple[int, str]]]]:
+    """Yield (positions of the good images (g,), their features (g, d), positions and reasons of the broken)."""
+    decoded = decode_many(paths, encoder.image_size)
+    while chunk := list(islice(decoded, BATCH)):
+        good = [(i, image) for i, image in chunk if not isinstance(image, ImageError)]
+        broken = [(i, str(image)) for i, image in chunk if isinstance(image, ImageError)]
+        size = encoder.image_size
+        images = np.stack([image for _, image in good]) if good else np.empty((0, size, size, 3), dtype=np.uint8)
+        features = encoder.encode(images) if good else np.empty((0, encoder.dim), dtype=np.float32)
+        yield [i for i, _ in good], features, broken
+
+
+def _prediction(key: str, classes: Sequence[str], probabilities: np.ndarray, novelty: float) -> Prediction:
+    named = {name: round(float(p), 6) for name, p in zip(classes, probabilities, strict=True)}
+    return Prediction(key, classes[int(probabilities.argmax())], named, round(novelty, 4))
+
+
+def _csv(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "label", "novelty", "problem", *classes])
+    for one in predictions:
+        shares = [one.probabilities.get(name, "") for name in classes]
+        writer.writerow(
+            [one.image, one.label or "", "" if one.novelty is None else one.novelty, one.problem or "", *shares]
+        )
+    return text.getvalue()
+
+
+def _jsonl(predictions: Sequence[Prediction]) -> str:
+    return "".join(json.dumps(vars(one)) + "\n" for one in predictions)

@@ -1,0 +1,172 @@
+"""Choose the next batch: gather where every image stands, ask a strategy, store and write what it chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select import __version__
+from annotate_select.annotations import batches, images
+from annotate_select.errors import SelectionError
+from annotate_select.exchange.picks import PickRow, write_picks
+from annotate_select.features.store import Features
+from annotate_select.progress import Progress, silent
+from annotate_select.selection.pool import Picks
+from annotate_select.selection.select import Strategy
+from annotate_select.selection.select import select as select_rows
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.home import Home
+from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.train import TrainedModel, models
+from annotate_select.trust.leaks import blocked
+
+__all__ = ["Batch", "Pick", "select", "stored_batch"]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One chosen image."""
+
+    image: str
+    role: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The ordered result of one selection; `note` says in one line how it was decided."""
+
+    number: int
+    strategy: str
+    note: str
+    seed: int
+    features: str
+    model: int | None
+    picks: list[Pick]
+    paths: list[Path]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "paths": [str(path) for path in self.paths]}
+
+
+def select(
+    home: Home,
+    n: int | None = None,
+    strategy: str | Strategy | None = None,
+    *,
+    features: str | None = None,
+    seed: int | None = None,
+    audit: float | None = None,
+    output: Path | None = None,
+    formats: Sequence[str] = ("csv",),
+    progress: Progress = silent,
+) -> Batch:
+    """Choose the next batch, store it with everything needed to repeat it, and write it.
+
+    Never chosen: what is labelled, settled or still waiting from an earlier batch, the exam, and what the exam
+    reserves (its groups and near-duplicates). Raises SelectionError or FeaturesError; nothing is stored then.
+    """
+    defaults = home.config.select
+    seed = home.config.seed if seed is None else seed
+    audit = defaults.audit if audit is None else audit
+    strategy = strategy or defaults.strategy
+    with home.lock("selecting a batch"):
+        opened = open_features(home, features)
+        now = standing(home, opened.ids)
+        model, probabilities = _opinion(home, opened)
+        progress("choosing", 0, 1, "")
+        picks = _choose(home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities)
+        number = _store(home, opened, now, picks, model, seed, audit)
+        progress("choosing", 1, 1, picks.strategy)
+    return stored_batch(home, number, output=output, formats=formats)
+
+
+def stored_batch(home: Home, number: int, *, output: Path | None = None, formats: Sequence[str] = ("csv",)) -> Batch:
+    """Read a stored batch and write it to `output`, by default PROJECT/batches/NUMBER.csv."""
+    found = next((one for one in batches.batches(home.db) if one.number == number), None)
+    if found is None:
+        raise SelectionError(f"there is no batch {number}; `annotate-select status` says how many there are")
+    picks = batches.picks_of(home.db, number)
+    keys = images.keys_of(home.db, [pick.image_id for pick in picks])
+    rows = [PickRow(keys[p.image_id], _path(home, p.image_id), p.role, p.score, p.reason, number) for p in picks]
+    paths = write_picks(output or home.root / "batches" / f"{number:04}.csv", rows, list(formats))
+    return Batch(
+        number=number,
+        strategy=found.strategy,
+        note=found.note or "",
+        seed=found.seed,
+        features=found.features_name or "",
+        model=found.model,
+        picks=[Pick(row.image, row.role, row.score, row.reason) for row in rows],
+        paths=paths,
+    )
+
+
+def _path(home: Home, image_id: int) -> str:
+    image = images.image(home.db, image_id)
+    return str(home.path_of(image.source, image.path)) if image else ""
+
+
+def _opinion(home: Home, features: Features) -> tuple[TrainedModel | None, np.ndarray | None]:
+    """Return the newest model of these features and what it thinks of every row."""
+    fitting = [model for model in models(home) if model.features_digest == features.digest]
+    if not fitting or fitting[-1].classes != home.config.classes:
+        return None, None
+    return fitting[-1], fitting[-1].head.probabilities(features.array)
+
+
+def _choose(
+    home: Home,
+    features: Features,
+    now: Standing,
+    n: int,
+    strategy: str | Strategy,
+    seed: int,
+    audit: float,
+    model: TrainedModel | None,
+    probabilities: np.ndarray | None,
+) -> Picks:
+    reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
+    labelled = np.flatnonzero((now.labels != UNLABELLED) & ~reserved & now.in_pool)
+    taken = np.zeros(len(now.ids), dtype=bool)
+    taken[labelled] = True
+    exclude = (now.settled | now.waiting | reserved | ~now.in_pool) & ~taken
+    return select_rows(
+        features.array,
+        n,
+        strategy,
+        labeled=labelled,
+        labels=now.labels[labelled],
+        probabilities=probabilities,
+        accuracy=model.accuracy if model else None,
+        seed=seed,
+        exclude=np.flatnonzero(exclude),
+        groups=now.groups,
+        audit=audit,
+        class_names=tuple(home.config.classes),
+        n_classes=len(home.config.classes),
+        tokens=now.tokens,
+    )
+
+
+def _store(
+    home: Home, features: Features, now: Standing, picks: Picks, model: TrainedModel | None, seed: int, audit: float
+) -> int:
+    chosen = zip(picks.rows.tolist(), picks.roles, picks.scores.tolist(), picks.reasons, strict=True)
+    return batches.store_batch(
+        home.db,
+        strategy=picks.strategy,
+        seed=seed,
+        audit=audit,
+        features_name=features.name,
+        features_digest=features.digest,
+        model=model.number if model else None,
+        settings={"version": __version__, "rows": len(now.ids), "labelled": len(now.labelled)},
+        note=picks.note,
+        picks=[batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen],
+    )

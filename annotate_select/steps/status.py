@@ -1,0 +1,148 @@
+"""Where the project stands, and the one thing to do next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from annotate_select.annotations import batches, events, exam, images
+from annotate_select.annotations.consensus import consensus
+from annotate_select.steps.home import Home
+from annotate_select.steps.train import TrainedModel, models
+
+__all__ = ["Round", "Status", "rounds", "status"]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated."""
+
+    model: int
+    labels: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    cv_accuracy: float | None
+    at: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts, and advice in one sentence."""
+
+    name: str
+    images: int
+    left_out: dict[str, int]
+    labelled: int
+    states: dict[str, int]
+    per_class: dict[str, int]
+    exam_total: int
+    exam_labelled: int
+    waiting: int
+    batches: int
+    features: list[str]
+    models: int
+    accuracy: float | None
+    advice: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Write the status in a few lines."""
+        left_out = ", ".join(f"{n:,} {state}" for state, n in sorted(self.left_out.items()) if n)
+        classes = ", ".join(f"{name} {n:,}" for name, n in self.per_class.items())
+        other = ", ".join(f"{n:,} {state}" for state, n in sorted(self.states.items()) if n and state != "labelled")
+        lines = [
+            f"project   {self.name}",
+            f"images    {self.images:,}" + (f" ({left_out} left out)" if left_out else ""),
+            f"features  {', '.join(self.features) or 'none'}",
+            f"labels    {self.labelled:,} ({classes})" + (f"; {other}" if other else ""),
+            f"exam      {self.exam_labelled:,} of {self.exam_total:,} labelled",
+            f"batches   {self.batches:,}, {self.waiting:,} picks still to label",
+            f"models    {self.models:,}"
+            + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else ""),
+            f"next      {self.advice}",
+        ]
+        return "\n".join(lines)
+
+
+def status(home: Home) -> Status:
+    """Count what there is and say what to do next; needs no features and loads no torch."""
+    counts = images.counts(home.db)
+    said = consensus(events.current_annotations(home.db))
+    states: dict[str, int] = {}
+    per_class = dict.fromkeys(home.config.classes, 0)
+    for one in said.values():
+        states[one.state] = states.get(one.state, 0) + 1
+        if one.label is not None:
+            per_class[one.label] = per_class.get(one.label, 0) + 1
+    settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
+    drawn = exam.exam_ids(home.db)
+    chosen = batches.batches(home.db)
+    picked = {pick.image_id for batch in chosen for pick in batches.picks_of(home.db, batch.number)}
+    trained = models(home)
+    facts = Status(
+        name=home.config.name,
+        images=counts.get("ok", 0),
+        left_out={state: n for state, n in counts.items() if state != "ok"},
+        labelled=states.get("labelled", 0),
+        states=states,
+        per_class=per_class,
+        exam_total=len(drawn),
+        exam_labelled=sum(1 for image_id in drawn if image_id in settled),
+        waiting=len(picked - settled),
+        batches=len(chosen),
+        features=_feature_names(home),
+        models=len(trained),
+        accuracy=trained[-1].exam_accuracy if trained else None,
+        advice="",
+    )
+    return _advised(facts, trained)
+
+
+def rounds(home: Home) -> list[Round]:
+    """Return the learning curve: a row a model, oldest first."""
+    from annotate_select.steps.evaluate import report_of
+
+    found = []
+    for model in models(home):
+        report = report_of(home, model.number)
+        low, high = (report.interval.low, report.interval.high) if report else (None, None)
+        accuracy = report.accuracy if report else None
+        found.append(Round(model.number, model.labels, accuracy, low, high, model.cv_accuracy, model.created_at))
+    return found
+
+
+def _feature_names(home: Home) -> list[str]:
+    folder = home.root / "features"
+    if not folder.is_dir():
+        return []
+    return sorted({path.parent.name.rpartition("-")[0] for path in folder.glob("*/features.npy")})
+
+
+def _advised(facts: Status, trained: list[TrainedModel]) -> Status:
+    return Status(**{**vars(facts), "advice": _advice(facts, trained)})
+
+
+def _advice(facts: Status, trained: list[TrainedModel]) -> str:
+    """Name the first thing the loop still lacks."""
+    if facts.images == 0:
+        return "add images: annotate-select add FOLDER"
+    if not facts.features:
+        return "compute features: annotate-select embed"
+    if facts.exam_total == 0:
+        return "draw the exam before anything is selected: annotate-select exam"
+    if facts.waiting or facts.exam_labelled < facts.exam_total:
+        left = facts.waiting + facts.exam_total - facts.exam_labelled
+        return f"label the {left:,} images in the queue: annotate-select app"
+    if facts.batches == 0:
+        return "choose the first batch: annotate-select select"
+    newest = trained[-1].labels if trained else 0
+    if np.count_nonzero(list(facts.per_class.values())) >= 2 and newest < facts.labelled - facts.exam_labelled:
+        return "train on the new labels: annotate-select train, then evaluate"
+    if trained and trained[-1].exam_accuracy is None:
+        return "measure the model: annotate-select evaluate"
+    return "choose the next batch: annotate-select select"
