@@ -289,6 +289,24 @@ class Project:
 
         return export(self._home, Path(path), format)
 
+    def labels(self) -> dict[str, str]:
+        """Return the label of every labelled image, by key."""
+        from annotate_select.steps.standing import labels_by_key
+
+        return labels_by_key(self._home)
+
+    def exam_keys(self) -> list[str]:
+        """Return the keys of the exam's images, in the order they were drawn."""
+        from annotate_select.steps.exam import exam_keys
+
+        return exam_keys(self._home)
+
+    def reserved_rows(self, features: str | None = None) -> list[int]:
+        """Return the rows of the features that are never trained on: the exam, its groups and near-duplicates."""
+        from annotate_select.steps.exam import reserved_rows
+
+        return reserved_rows(self._home, features)
+
     def add_class(self, name: str) -> None:
         """Add a class at the end of the list."""
         _annotate.add_class(self._home, name)

@@ -75,22 +75,37 @@ class Head:
         """Return the head as safetensors bytes, with its numbers as JSON in the metadata."""
         arrays = ("weights", "bias", "mean", "scale", "classes_seen")
         numbers = {
+            "format": FORMAT,
             "temperature": self.temperature,
             "regularisation": self.regularisation,
             "cv_accuracy": self.cv_accuracy,
             "n_labels": self.n_labels,
         }
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in arrays}
-        return bytes(save(tensors, {"format": FORMAT, "head": json.dumps(numbers)}))
+        # One entry, since safetensors writes several in any order, and equal heads should be equal bytes.
+        return bytes(save(tensors, {"head": json.dumps(numbers)}))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Head:
         """Read what `to_bytes` wrote; nothing is unpickled. Raises LearningError for anything else."""
         try:
-            head = cls(**load(content), **_numbers(content))
+            tensors, numbers = load(content), _metadata(content)
+            accuracy = numbers["cv_accuracy"]
+            head = cls(
+                weights=tensors["weights"],
+                bias=tensors["bias"],
+                mean=tensors["mean"],
+                scale=tensors["scale"],
+                temperature=float(numbers["temperature"]),
+                regularisation=float(numbers["regularisation"]),
+                cv_accuracy=None if accuracy is None else float(accuracy),
+                n_labels=int(numbers["n_labels"]),
+                classes_seen=tensors["classes_seen"],
+            )
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise LearningError(f"this is not a stored model ({error}); train again to replace it") from error
-        _require_whole(head)
+        if not _whole(head):
+            raise LearningError("this stored model does not fit together; train again to replace it")
         return head
 
 
@@ -186,7 +201,7 @@ def _scale(features: np.ndarray) -> np.ndarray:
 
 
 def _standardise(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return np.clip((features - mean) / scale, -FARTHEST, FARTHEST)
+    return np.asarray(np.clip((features - mean) / scale, -FARTHEST, FARTHEST))
 
 
 def _scatter(values: np.ndarray, seen: np.ndarray, n_classes: int) -> np.ndarray:
@@ -226,26 +241,29 @@ def _require_finite(block: np.ndarray, start: int) -> None:
         raise LearningError(f"features must be finite, got NaN or infinity in row {row}; make the features again")
 
 
-def _numbers(content: bytes) -> dict[str, float]:
+def _metadata(content: bytes) -> dict[str, float]:
     """Read our JSON from the header of safetensors bytes, which `load` has already found sound but does not return."""
     length = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-    if metadata["format"] != FORMAT:
-        raise ValueError(f"format {metadata['format']!r} instead of {FORMAT!r}")
-    numbers: dict[str, float] = json.loads(metadata["head"])
+    header = json.loads(content[8 : 8 + length])
+    stored = json.loads(header["__metadata__"]["head"])
+    if stored["format"] != FORMAT:
+        raise ValueError(f"format {stored['format']!r} instead of {FORMAT!r}")
+    numbers: dict[str, float] = stored
     return numbers
 
 
-def _require_whole(head: Head) -> None:
-    """Raise LearningError unless shapes fit together and every number is finite."""
-    d, n_classes = len(head.mean), len(head.bias)
-    arrays = (head.weights, head.bias, head.mean, head.scale)
-    fits = [one.shape for one in (*arrays, head.classes_seen)] == [
-        (d, n_classes),
-        (n_classes,),
-        (d,),
-        (d,),
-        (n_classes,),
-    ]
-    if not fits or not all(np.isfinite(one).all() for one in arrays) or not head.temperature > 0:
-        raise LearningError("this stored model does not fit together; train again to replace it")
+def _whole(head: Head) -> bool:
+    """Tell whether shapes and types fit together and every number can be computed with."""
+    d, n_classes = head.weights.shape if head.weights.ndim == 2 else (0, 0)
+    columns, classes = (head.mean, head.scale), (head.bias, head.classes_seen)
+    arrays = (head.weights, head.bias, *columns)
+    return bool(
+        d > 0
+        and all(one.shape == (d,) for one in columns)
+        and all(one.shape == (n_classes,) for one in classes)
+        and all(one.dtype == np.float64 and np.isfinite(one).all() for one in arrays)
+        and head.classes_seen.dtype == bool
+        and head.classes_seen.any()
+        and (head.scale > 0).all()
+        and 0 < head.temperature < np.inf
+    )

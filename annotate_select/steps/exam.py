@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate_select.annotations import exam as stored
+from annotate_select.annotations import images
 from annotate_select.errors import FeaturesError
 from annotate_select.exchange.picks import PickRow, write_picks
 from annotate_select.selection.pool import seeded_hashes
@@ -17,7 +18,7 @@ from annotate_select.steps.standing import Standing, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.leaks import blocked
 
-__all__ = ["Exam", "draw"]
+__all__ = ["Exam", "draw", "exam_keys", "reserved_rows"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def draw(home: Home, size: int | None = None, *, output: Path | None = None) -> 
     with home.lock("drawing the exam"):
         have = len(stored.exam_ids(home.db))
         wanted = size if size is not None else (have or home.config.exam.size)
-        now = _standing_of_exam(home)
+        now = standing(home)
         if wanted > have:
             rows = trust.draw(
                 seeded_hashes(now.tokens, home.config.seed + 1),  # another seed than the audit's, or both choose alike
@@ -49,12 +50,23 @@ def draw(home: Home, size: int | None = None, *, output: Path | None = None) -> 
                 taken=np.flatnonzero(now.exam),
             )
             stored.add_to_exam(home.db, [int(now.ids[row]) for row in rows], home.config.seed)
-            now = _standing_of_exam(home)
+            now = standing(home)
     return _report(home, now, output or home.root / "exam.csv")
 
 
-def _standing_of_exam(home: Home) -> Standing:
-    return standing(home)
+def exam_keys(home: Home) -> list[str]:
+    """Return the keys of the exam's images, in the order they were drawn."""
+    ids = stored.exam_ids(home.db)
+    keys = images.keys_of(home.db, ids)
+    return [keys[image_id] for image_id in ids]
+
+
+def reserved_rows(home: Home, features: str | None = None) -> list[int]:
+    """Return the rows of the features that are never trained on: the exam, its groups and near-duplicates."""
+    opened = open_features(home, features)
+    state = standing(home, opened.ids)
+    rows: list[int] = np.flatnonzero(blocked(opened.array, np.flatnonzero(state.exam), state.groups).rows).tolist()
+    return rows
 
 
 def _excluded(home: Home, now: Standing) -> np.ndarray:

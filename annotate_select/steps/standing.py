@@ -14,7 +14,7 @@ from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
 from annotate_select.steps.home import Home
 
-__all__ = ["UNLABELLED", "Standing", "standing"]
+__all__ = ["UNLABELLED", "Standing", "labels_by_key", "standing"]
 
 UNLABELLED = -1
 
@@ -67,6 +67,14 @@ def standing(home: Home, ids: np.ndarray | None = None, classes: Sequence[str] |
         tokens=np.array([int(table.fingerprints[i][:16], 16) if i >= 0 else 0 for i in at.tolist()], dtype=np.uint64),
         roles=roles,
     )
+
+
+def labels_by_key(home: Home) -> dict[str, str]:
+    """Return the label of every labelled image, by key."""
+    said = consensus(events.current_annotations(home.db))
+    labelled = {image_id: one.label for image_id, one in said.items() if one.label is not None}
+    keys = images.keys_of(home.db, list(labelled))
+    return {keys[image_id]: label for image_id, label in labelled.items()}
 
 
 def _labels(home: Home, row: dict[int, int], classes: list[str]) -> tuple[np.ndarray, np.ndarray]:

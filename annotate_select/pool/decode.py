@@ -1,0 +1,96 @@
+"""Image files to pixels: RGB, upright, first frame, 8 bits, whatever the file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from annotate_select.errors import ImageError
+from annotate_select.pool import reader, tones
+from annotate_select.pool.parallel import in_order
+
+__all__ = ["decode", "decode_many", "open_image", "read_image", "square"]
+
+ORIENTATION = 0x0112  # EXIF 2.32, section 4.6.4
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_image(path: Path, size: int | None = None) -> Image.Image:
+    """Decode an image file to RGB, turned upright by its EXIF orientation; of several frames the first.
+
+    `size` is the shorter side, in pixels, that is still needed: a large JPEG is then decoded at 1/2, 1/4 or 1/8, never
+    smaller than that. Raises ImageError with a short reason.
+    """
+    with reader.open_file(path) as file:
+        return read_image(file, size)[0]
+
+
+def read_image(file: BinaryIO, size: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode an open file as `open_image` does; also return (width, height) of the whole image, upright."""
+    with reader.reasons():
+        image = reader.identify(file)
+        whole, raw = image.size, tones.raw_mode(image)
+        drafted = size is not None and image.draft(None, (size, size)) is not None
+        reader.load(image)
+        if not drafted:
+            whole = image.size  # a TIFF is turned, an ICO may grow, while it is decoded
+        turn = UPRIGHT.get(_orientation(image))
+        pixels = tones.rgb(tones.deepened(image, raw, partial(reader.identify, file)))
+        if turn is None:
+            return pixels, whole
+        upright = pixels.transpose(turn)
+        return upright, whole if turn in (UPRIGHT[2], UPRIGHT[3], UPRIGHT[4]) else (whole[1], whole[0])
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """Resize the shorter side to `size` and crop the centre: (size, size, 3) uint8, C-contiguous."""
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.array(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
+
+
+def decode(path: Path, size: int) -> np.ndarray:
+    """Decode an image file to (size, size, 3) uint8; raises ImageError with a short reason."""
+    return square(open_image(path, size), size)
+
+
+def decode_many(
+    paths: Sequence[Path], size: int, workers: int | None = None
+) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+    """Decode files on all cores; yield (position, image or the ImageError) in order, a bounded number ahead.
+
+    Nothing is raised for a broken file. Closing the iterator early stops the work.
+    """
+    return in_order(partial(_decode_or_error, size=size), paths, workers)
+
+
+def _decode_or_error(path: Path, size: int) -> np.ndarray | ImageError:
+    try:
+        return decode(path, size)
+    except ImageError as error:
+        return ImageError(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) when there is none or the EXIF is damaged."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+        return value if isinstance(value, int) else 1
+    except MemoryError:
+        raise
+    except Exception:  # damaged metadata does not make the pixels unusable
+        return 1

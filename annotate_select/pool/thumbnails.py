@@ -1,0 +1,48 @@
+"""Small WebP files of images for a person to look at, made once and safe to delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from annotate_select.errors import ImageError, StorageError
+from annotate_select.files import whole_file
+from annotate_select.pool import reader
+from annotate_select.pool.decode import read_image
+from annotate_select.pool.inspect import fingerprinted
+
+__all__ = ["thumbnail"]
+
+QUALITY = 85  # of 100: no visible loss at the sizes shown
+
+
+def thumbnail(path: Path, fingerprint: str, size: int, cache: Path) -> Path:
+    """Return the WebP of an image, longest side at most `size` pixels (never enlarged); make it if it is not there.
+
+    Raises ImageError when the file cannot be decoded, or is no longer the one that was added: what a person labels
+    must be what the pool means. Raises StorageError when the cache cannot be written.
+    """
+    target = cache / fingerprint[:2] / f"{fingerprint}-{size}.webp"
+    if not target.exists():
+        image = _read(path, fingerprint, size)
+        image.thumbnail((size, size), Image.Resampling.LANCZOS)
+        _write(image, target)
+    return target
+
+
+def _read(path: Path, fingerprint: str, size: int) -> Image.Image:
+    with reader.open_file(path) as file:
+        with reader.reasons():
+            found, contents = fingerprinted(file)
+        if found != fingerprint:
+            raise ImageError("the file has changed since it was added; run `annotate-select add` again")
+        return read_image(contents, size)[0]
+
+
+def _write(image: Image.Image, target: Path) -> None:
+    try:
+        with whole_file(target) as temporary:
+            image.save(temporary, "WEBP", quality=QUALITY)
+    except FileExistsError as error:
+        raise StorageError(f"cannot write {target}: a file stands where its folder should be; remove it") from error

@@ -1,0 +1,240 @@
+"""The exam: a random set of images kept out of training for ever, and what a model scores on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypedDict, cast
+
+import numpy as np
+
+from annotate_select.errors import ExamError
+from annotate_select.trust.intervals import Interval, wilson
+
+__all__ = ["ClassReport", "ExamReport", "draw", "evaluate"]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """How a model does on one class: of its `n` exam images, and of the images it took for that class.
+
+    A share of nothing is None, and its interval 0 to 1: recall without exam images, precision without predictions.
+    """
+
+    name: str
+    n: int
+    recall: float | None
+    recall_interval: Interval
+    precision: float | None
+    precision_interval: Interval
+
+
+@dataclass(frozen=True)
+class ExamReport:
+    """What a model scored on the exam; all intervals are of 95 % confidence.
+
+    `macro_f1` is the mean F1 of the classes that the exam has. `confusion[i][j]` counts images of class i that were
+    taken for class j. `n` images carried a label, `unlabelled` did not yet. `model` is its number, where it has one.
+    """
+
+    n: int
+    accuracy: float
+    interval: Interval
+    classes: tuple[ClassReport, ...]
+    macro_f1: float
+    confusion: tuple[tuple[int, ...], ...]
+    model: int | None
+    unlabelled: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> ExamReport:
+        """Read what `as_dict` gave, also after it went through JSON."""
+        plain = cast(_Plain, values)
+        return cls(
+            n=plain["n"],
+            accuracy=plain["accuracy"],
+            interval=Interval(**plain["interval"]),
+            classes=tuple(_class_from(one) for one in plain["classes"]),
+            macro_f1=plain["macro_f1"],
+            confusion=tuple(tuple(row) for row in plain["confusion"]),
+            model=plain["model"],
+            unlabelled=plain["unlabelled"],
+        )
+
+    def text(self) -> str:
+        """Say it in a few lines: accuracy, each class, the commonest mistake, what is not labelled yet."""
+        which = "" if self.model is None else f"model {self.model}: "
+        lines = [
+            f"{which}accuracy {_percent(self.accuracy, self.interval)} on {self.n:,} exam images, "
+            f"macro F1 {self.macro_f1:.2f}; intervals are 95 %"
+        ]
+        width = max(len("class"), *(len(one.name) for one in self.classes))
+        lines.append(f"{'class':<{width}}  {'images':>6}  {'found (recall)':<24}right (precision)")
+        for one in self.classes:
+            recall = _percent(one.recall, one.recall_interval)
+            precision = _percent(one.precision, one.precision_interval)
+            lines.append(f"{one.name:<{width}}  {one.n:>6,}  {recall:<24}{precision}")
+        return "\n".join(lines + self._notes())
+
+    def _notes(self) -> list[str]:
+        wrong = [
+            (count, i, j) for i, row in enumerate(self.confusion) for j, count in enumerate(row) if i != j and count > 0
+        ]
+        notes = []
+        if wrong:
+            count, i, j = max(wrong, key=lambda one: one[0])
+            was, taken_for = self.classes[i], self.classes[j]
+            notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
+        if self.unlabelled:
+            notes.append(f"{self.unlabelled:,} exam images have no label yet; with them the intervals get narrower")
+        return notes
+
+
+class _PlainClass(TypedDict):
+    name: str
+    n: int
+    recall: float | None
+    recall_interval: dict[str, float]
+    precision: float | None
+    precision_interval: dict[str, float]
+
+
+class _Plain(TypedDict):
+    n: int
+    accuracy: float
+    interval: dict[str, float]
+    classes: list[_PlainClass]
+    macro_f1: float
+    confusion: list[list[int]]
+    model: int | None
+    unlabelled: int
+
+
+def draw(
+    hashes: np.ndarray,
+    size: int,
+    *,
+    exclude: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    taken: Sequence[int] | np.ndarray = (),
+) -> np.ndarray:
+    """Return the rows of an exam of `size` images: first those `taken` before, then those of the lowest hashes.
+
+    `hashes` (n,) uint64, seeded, make the choice uniformly random and the same whatever the order of the pool; an
+    exam of 50 is the first half of an exam of 100. `exclude` (n,) bool marks rows that may not be drawn. An exam image
+    reserves its whole group: `groups` (n,) integers, negative for a row without one.
+    Raises ExamError when fewer images are available, or when the exam and the images it reserves are more than half of
+    the pool.
+    """
+    n, before = len(hashes), np.asarray(taken, dtype=np.int64)
+    free = np.ones(n, dtype=bool) if exclude is None else ~np.asarray(exclude, dtype=bool)
+    free[before] = False
+    if size < max(1, len(before)):
+        raise ExamError(f"the exam's size must be at least {max(1, len(before))}, got {size}; an exam only grows")
+    order = np.argsort(hashes, kind="stable")
+    rows = np.concatenate([before, order[free[order]]])
+    if size > len(rows):
+        raise ExamError(
+            f"an exam of {size} images was asked for, but only {len(rows)} of the {n} in the pool are available; "
+            "ask for fewer or add images"
+        )
+    _require_half(rows[:size], groups, n)
+    return rows[:size]
+
+
+def _require_half(rows: np.ndarray, groups: np.ndarray | None, n: int) -> None:
+    """Raise ExamError, advising a size, when the rows and their groups are more than half of n."""
+    units = np.arange(n) if groups is None else np.where(groups >= 0, groups, groups.max(initial=-1) + 1 + np.arange(n))
+    names, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    first = np.zeros(len(rows), dtype=bool)  # the first image of its group pays for the whole group
+    first[np.unique(unit[rows], return_index=True)[1]] = True
+    reserved = np.cumsum(np.where(first, sizes[unit[rows]], 0))
+    if reserved[-1] * 2 > n:
+        fits = int((reserved * 2 <= n).sum())
+        with_groups = " and the groups they belong to" if len(names) < n else ""
+        advice = f"ask for at most {fits}" if fits else "add more images"
+        raise ExamError(
+            f"an exam of {len(rows)} images{with_groups} would keep {reserved[-1]} of {n} images from training, "
+            f"more than half; {advice}"
+        )
+
+
+def evaluate(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    model: int | None = None,
+    unlabelled: int = 0,
+) -> ExamReport:
+    """Compare labels (n,) of exam images with a model's probabilities (n, C).
+
+    A negative label means: not labelled yet; such rows are counted with `unlabelled` and not scored.
+    Raises ExamError when no image has a label, or when shapes or class numbers do not fit.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    _require_fitting(labels, probabilities, len(class_names))
+    known = labels >= 0
+    if not known.any():
+        raise ExamError("no image of the exam has a label yet; label some of them, then evaluate")
+    confusion = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
+    np.add.at(confusion, (labels[known], probabilities[known].argmax(axis=1)), 1)
+    n, right = int(confusion.sum()), int(confusion.trace())
+    return ExamReport(
+        n=n,
+        accuracy=right / n,
+        interval=wilson(right, n),
+        classes=tuple(_class_report(name, i, confusion) for i, name in enumerate(class_names)),
+        macro_f1=_macro_f1(confusion),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        model=model,
+        unlabelled=unlabelled + int((~known).sum()),
+    )
+
+
+def _class_report(name: str, i: int, confusion: np.ndarray) -> ClassReport:
+    right, n, predicted = int(confusion[i, i]), int(confusion[i].sum()), int(confusion[:, i].sum())
+    return ClassReport(
+        name=name,
+        n=n,
+        recall=right / n if n else None,
+        recall_interval=wilson(right, n),
+        precision=right / predicted if predicted else None,
+        precision_interval=wilson(right, predicted),
+    )
+
+
+def _macro_f1(confusion: np.ndarray) -> float:
+    """Return the mean over classes with exam images of 2 * right / (images + predictions)."""
+    images, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    here = images > 0
+    return float((2 * confusion.diagonal()[here] / (images + predicted)[here]).mean())
+
+
+def _require_fitting(labels: np.ndarray, probabilities: np.ndarray, n_classes: int) -> None:
+    if probabilities.shape != (len(labels), n_classes):
+        raise ExamError(f"probabilities must have shape ({len(labels)}, {n_classes}), got {probabilities.shape}")
+    if not np.isfinite(probabilities).all():
+        raise ExamError("probabilities must be finite, got NaN or infinity; train the model again")
+    if len(labels) and labels.max() >= n_classes:
+        raise ExamError(f"labels must be class numbers from 0 to {n_classes - 1}, got {labels.max()}")
+
+
+def _class_from(values: _PlainClass) -> ClassReport:
+    return ClassReport(
+        name=values["name"],
+        n=values["n"],
+        recall=values["recall"],
+        recall_interval=Interval(**values["recall_interval"]),
+        precision=values["precision"],
+        precision_interval=Interval(**values["precision_interval"]),
+    )
+
+
+def _percent(share: float | None, interval: Interval) -> str:
+    """Write `87.5 % (79.2 to 92.8)`, or a dash for a share of nothing."""
+    return "-" if share is None else f"{100 * share:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

@@ -1,0 +1,63 @@
+"""What many tests need: real images, and a project that has gone round the loop once."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "sample_data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests' list of recent projects out of the user's home, for child processes too."""
+    os.environ["ANNOTATE_SELECT_STATE"] = str(tmp_path_factory.mktemp("state"))
+    yield
+    del os.environ["ANNOTATE_SELECT_STATE"]
+
+
+@pytest.fixture(scope="session")
+def truth() -> dict[str, str]:
+    """The known labels of the sample images, by key."""
+    with (SAMPLE / "labels.csv").open(newline="") as file:
+        return {row["image"]: row["label"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory, truth: dict[str, str]) -> Path:
+    """A folder of 120 real photos."""
+    folder = tmp_path_factory.mktemp("photos")
+    for key in sorted(truth)[:120]:
+        shutil.copy(SAMPLE / "images" / key, folder / key)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_root(tmp_path_factory: pytest.TempPathFactory, photos: Path, truth: dict[str, str]) -> Path:
+    """A project after its first round: never change it, copy it (fixture `project`)."""
+    from annotate_select import Project
+
+    root = tmp_path_factory.mktemp("projects") / "clothes"
+    with Project.create(root, sorted(set(truth.values())), images=photos) as project:
+        project.embed(dim=16, image_size=32)
+        exam = project.exam(24)
+        project.annotate({key: truth[key] for key in exam.to_label}, annotator="ana")
+        batch = project.select(30)
+        project.annotate({pick.image: truth[pick.image] for pick in batch.picks}, annotator="ana")
+        project.train()
+        project.evaluate()
+    return root
+
+
+@pytest.fixture
+def project_root(trained_root: Path, tmp_path: Path) -> Path:
+    """A copy of the trained project, free to be changed."""
+    root = tmp_path / "clothes"
+    shutil.copytree(trained_root, root)
+    return root

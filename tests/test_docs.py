@@ -1,0 +1,87 @@
+"""What the README and the notebook show is run, and what they promise is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import annotate_select
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photos/ in it, as the README's examples assume."""
+    shutil.copytree(ROOT / "sample_data" / "images", tmp_path / "photos")
+    shutil.copy(ROOT / "sample_data" / "labels.csv", tmp_path / "labels.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_python_examples_run(workplace: Path) -> None:
+    examples = blocks("python")
+    assert len(examples) >= 2
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
+    assert (workplace / "clothes" / "batches" / "0001.csv").exists()
+
+
+def test_shell_examples_run(workplace: Path) -> None:
+    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    assert len(commands) >= 5
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in commands:
+        if command.startswith("annotate-select") and not command.endswith(" app"):
+            done = subprocess.run(command.split(), capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_two_commands_stand_in_the_readme_and_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test", "app"):
+        assert f"make {target}" in README
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_strategy_stands_in_the_readme() -> None:
+    for strategy in annotate_select.strategies():
+        assert f"| `{strategy.name}` |" in README, strategy.name
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
+    for cell in notebook.cells:
+        assert cell.cell_type != "code" or cell.outputs == [], "commit notebooks without outputs"
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    texts = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "random audit" in texts
+    assert "exam" in texts
+
+
+def test_examples_in_docstrings() -> None:
+    import doctest
+
+    from annotate_select import errors
+
+    assert doctest.testmod(errors).attempted >= 2
+    assert doctest.testmod(errors).failed == 0

@@ -1,0 +1,328 @@
+"""The loop through the Python API, and the promises it makes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotate_select import Project
+from annotate_select.annotations.events import Event
+from annotate_select.errors import (
+    BusyError,
+    ConfigError,
+    DatabaseError,
+    DuplicateRows,
+    ExamError,
+    FeaturesError,
+    LearningError,
+    ProjectError,
+    SelectionError,
+    UnknownClasses,
+    UnknownImages,
+)
+from annotate_select.selection.pool import Pool
+
+
+@pytest.fixture
+def project(project_root: Path) -> Iterator[Project]:
+    with Project.open(project_root) as opened:
+        yield opened
+
+
+def test_features_carry_the_keys_of_their_rows(project: Project) -> None:
+    features = project.features("autoencoder")
+    assert features.array.shape == (120, 16)
+    assert features.array.dtype == np.float32
+    assert len(set(features.keys)) == 120
+    assert np.isfinite(features.array).all()
+
+
+def test_batches_never_overlap_and_never_touch_the_exam(project: Project) -> None:
+    exam = set(project.exam_keys())
+    seen = set(project.labels())
+    for _ in range(3):
+        keys = [pick.image for pick in project.select(8).picks]
+        assert len(set(keys)) == 8
+        assert not set(keys) & (seen | exam)
+        seen |= set(keys)
+
+
+def test_same_seed_same_batch(trained_root: Path, tmp_path: Path) -> None:
+    chosen = []
+    for name in ("one", "two"):
+        shutil.copytree(trained_root, tmp_path / name)
+        with Project.open(tmp_path / name) as project:
+            chosen.append(project.select(15, seed=7).picks)
+    assert chosen[0] == chosen[1]
+
+
+def test_a_batch_says_how_it_was_made(project: Project) -> None:
+    batch = project.select(20, "margin", audit=0.2)
+    assert [pick.role for pick in batch.picks].count("audit") == 4
+    assert batch.model == 1
+    assert all(pick.reason for pick in batch.picks)
+    assert project.batch(batch.number).picks == batch.picks
+
+
+def test_a_strategy_of_ones_own(project: Project) -> None:
+    def last(pool: Pool, n: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        return pool.candidates[::-1][:n], np.zeros(n), ["the last one"] * n
+
+    batch = project.select(5, last, audit=0.0)  # type: ignore[arg-type]
+    assert [pick.reason for pick in batch.picks] == ["the last one"] * 5
+
+
+def test_new_images_are_embedded_without_training_again(
+    project: Project, truth: dict[str, str], tmp_path: Path
+) -> None:
+    before = project.features()
+    more = tmp_path / "more"
+    more.mkdir()
+    sample = Path(__file__).parents[1] / "sample_data" / "images"
+    for key in sorted(truth)[120:130]:
+        shutil.copy(sample / key, more / key)
+    project.add(more)
+    with pytest.raises(FeaturesError, match="10 .*annotate-select embed"):
+        project.select(5)
+    after = project.embed()
+    assert after.digest == before.digest
+    assert after.array.shape == (130, 16)
+    np.testing.assert_array_equal(after.array[:120], before.array)
+
+
+def test_what_cannot_be_used_is_reported_and_never_fatal(project: Project, tmp_path: Path, photos: Path) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    photo = sorted(photos.iterdir())[0]
+    (mixed / "empty.jpg").touch()
+    (mixed / "text.jpg").write_text("no image at all")
+    (mixed / "half.jpg").write_bytes(photo.read_bytes()[:900])
+    shutil.copy(photo, mixed / "copy.jpg")
+    Image.fromarray((np.arange(64 * 64, dtype=np.uint16) % 4096).reshape(64, 64)).save(mixed / "xray.tif")
+    report = project.add(mixed)
+    assert report.added == ["xray.tif"]
+    assert [key for key, _ in report.unreadable] == ["empty.jpg", "half.jpg", "text.jpg"]
+    assert report.duplicates == [("copy.jpg", photo.name)]
+    assert project.status().left_out == {"duplicate": 1, "unreadable": 3}
+    again = project.add(mixed)
+    assert again.added == []
+
+
+def test_keys_that_repeat_get_the_source_in_front(project: Project, photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "camera2"
+    other.mkdir()
+    name = sorted(photos.iterdir())[0].name
+    Image.new("RGB", (40, 40), "red").save(other / name)
+    report = project.add(other)
+    assert report.added == [f"camera2/{name}"]
+    assert "camera2/" in report.text()
+    assert project.add(other).unchanged == 1
+
+
+def test_a_folder_inside_a_known_one_adds_nothing_twice(tmp_path: Path) -> None:
+    for place in ("a", "a/b"):
+        (tmp_path / "photos" / place).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), "blue" if place == "a" else "green").save(tmp_path / "photos" / place / "x.png")
+    with Project.create(tmp_path / "p", ["u", "v"], images=tmp_path / "photos") as project:
+        report = project.add(tmp_path / "photos" / "a")
+        assert (report.added, report.unchanged) == ([], 2)
+        assert len(project.config.sources) == 1
+
+
+def test_a_changed_file_keeps_its_labels_with_the_old_content(project: Project, photos: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    Image.new("RGB", (20, 20), "red").save(own / "part.png")
+    project.add(own)
+    project.annotate({"part.png": "Hat"}, annotator="ana")
+    Image.new("RGB", (20, 20), "blue").save(own / "part.png")
+    report = project.add(own)
+    assert report.replaced == ["part.png"]
+    out = tmp_path / "out.csv"
+    project.export(out)
+    assert "part.png@" in out.read_text()
+    assert "part.png," not in out.read_text()
+
+
+def test_annotations_of_what_is_not_there(project: Project) -> None:
+    key = project.features().keys[0]
+    with pytest.raises(UnknownImages, match=r"nowhere\.jpg"):
+        project.annotate({key: "Hat", "nowhere.jpg": "Hat"})
+    with pytest.raises(UnknownClasses, match="did you mean Hat"):
+        project.annotate({key: "Hatt"})
+
+
+def test_import_says_everything_wrong_before_it_records(project: Project, tmp_path: Path) -> None:
+    keys = project.features().keys
+    file = tmp_path / "labels.csv"
+    file.write_text(f"image,label\n{keys[0]},Hat\n{keys[0]},Pants\n")
+    before = project.status()
+    with pytest.raises(DuplicateRows, match=keys[0]):
+        project.import_annotations(file)
+    assert project.status() == before
+    report = project.import_annotations(file, skip_duplicates=True)
+    assert report.recorded == 1
+
+
+def test_import_twice_records_once_and_a_round_trip_loses_nothing(project: Project, tmp_path: Path) -> None:
+    project.record([Event("u1", int(project.features().ids[0]), "ben", "unsure")])
+    project.export(tmp_path / "all.jsonl")
+    project.export(tmp_path / "now.csv")
+    before = project.status()
+    project.import_annotations(tmp_path / "all.jsonl")
+    assert project.status() == before
+    with Project.create(tmp_path / "other", project.classes) as other:
+        other.add(project.root / project.config.sources[0].root)
+        other.import_annotations(tmp_path / "all.jsonl")
+        other.export(tmp_path / "again.jsonl")
+        other.export(tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "now.csv").read_text()
+    ours, theirs = (
+        [json.loads(line) for line in (tmp_path / f).read_text().splitlines()] for f in ("all.jsonl", "again.jsonl")
+    )
+    assert [(e["uid"], e["image"], e["label"]) for e in ours] == [(e["uid"], e["image"], e["label"]) for e in theirs]
+
+
+def test_classes_are_renamed_and_merged_without_losing_history(project: Project, tmp_path: Path) -> None:
+    counts = project.status().per_class
+    project.rename_class("Hat", "Headwear")
+    project.merge_class("Shorts", "Pants")
+    now = project.status().per_class
+    assert "Hat" not in now
+    assert now["Headwear"] == counts["Hat"]
+    assert now["Pants"] == counts["Pants"] + counts["Shorts"]
+    key = project.exam_keys()[0]
+    project.annotate({key: "Headwear"})
+    outcome = project.record([Event("late", int(project.features().ids[0]), "ana", "label", label="Hat")])
+    assert outcome.acked == ["late"]
+    project.train()
+
+
+def test_the_exam_is_never_trained_on(project: Project, truth: dict[str, str]) -> None:
+    model = project.train()
+    assert model.labels + model.left_out == project.status().labelled - len(project.exam_keys())
+    reserved = {project.features().keys[row] for row in project.reserved_rows()}
+    assert set(project.exam_keys()) <= reserved
+
+
+def test_the_exam_grows_and_keeps_what_it_has(project: Project) -> None:
+    before = project.exam_keys()
+    grown = project.exam(30)
+    assert project.exam_keys()[: len(before)] == before
+    assert grown.size == 30
+    assert len(grown.to_label) == 6
+    with pytest.raises(ExamError, match="half"):
+        project.exam(80)
+
+
+def test_groups_of_the_exam_are_kept_out_of_training(tmp_path: Path, photos: Path, truth: dict[str, str]) -> None:
+    keys = sorted(path.name for path in photos.iterdir())
+    manifest = photos.parent / "patients.csv"
+    manifest.write_text("image,group\n" + "".join(f"{photos.name}/{key},p{i // 3}\n" for i, key in enumerate(keys)))
+    with Project.create(tmp_path / "p", sorted(set(truth.values()))) as project:
+        project.add(manifest)
+        project.embed(dim=8, image_size=32)
+        project.exam(10)
+        group = {f"{photos.name}/{key}": i // 3 for i, key in enumerate(keys)}
+        of_exam = {group[key] for key in project.exam_keys()}
+        picked = {group[pick.image] for pick in project.select(40).picks}
+        assert not picked & of_exam
+
+
+def test_rejected_images_are_not_trained_on_nor_picked(project: Project) -> None:
+    waiting = [pick.image for pick in project.select(6).picks]
+    rows = {key: int(i) for key, i in zip(project.features().keys, project.features().ids, strict=True)}
+    project.record([Event(f"r{i}", rows[key], "ana", "reject") for i, key in enumerate(waiting)])
+    labels = project.train().labels
+    assert labels == project.status().labelled - len(project.exam_keys())
+    assert not {pick.image for pick in project.select(10).picks} & set(waiting)
+
+
+def test_two_annotators_who_disagree_make_no_label(project: Project) -> None:
+    key = sorted(project.labels())[0]
+    before = project.status()
+    other = next(name for name in project.classes if project.labels()[key] != name)
+    project.annotate({key: other}, annotator="ben")
+    after = project.status()
+    assert after.labelled == before.labelled - 1
+    assert after.states["disputed"] == 1
+
+
+def test_predictions_of_new_images(project: Project, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    shutil.copy(sorted(photos.iterdir())[3], folder / "a.jpg")
+    (folder / "b.jpg").write_text("broken")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "c.png")
+    known, broken, strange = project.predict(folder, output=tmp_path / "p.csv")
+    assert known.label in project.classes
+    assert sum(known.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert known.novelty == 0.0
+    assert (broken.label, broken.problem is not None) == (None, True)
+    assert strange.novelty is not None
+    assert strange.novelty > 0.9
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 4
+
+
+def test_what_comes_too_early_says_what_comes_first(tmp_path: Path, photos: Path) -> None:
+    with Project.create(tmp_path / "p", ["a", "b"]) as project:
+        assert "annotate-select add" in project.status().advice
+        with pytest.raises(FeaturesError, match="annotate-select add"):
+            project.embed()
+        project.add(photos)
+        with pytest.raises(FeaturesError, match="annotate-select embed"):
+            project.select(3)
+        with pytest.raises(LearningError, match="annotate-select train"):
+            project.evaluate()
+        with pytest.raises(LearningError, match="annotate-select train"):
+            project.predict(photos)
+        project.embed(dim=4, image_size=16)
+        with pytest.raises(LearningError, match="two"):
+            project.train()
+        with pytest.raises(SelectionError, match="margin"):
+            project.select(3, "margin")
+
+
+def test_damage_is_one_clear_error(project_root: Path) -> None:
+    toml = project_root / "project.toml"
+    good = toml.read_text()
+    toml.write_text(good.replace("seed = 0", "seed = -3"))
+    with pytest.raises(ConfigError, match="seed"):
+        Project.open(project_root)
+    toml.write_text("name = [")
+    with pytest.raises(ConfigError, match="line 1"):
+        Project.open(project_root)
+    toml.write_text(good)
+    features = next((project_root / "features").glob("*/features.npy"))
+    features.write_bytes(features.read_bytes()[:-40])
+    with Project.open(project_root) as project, pytest.raises(FeaturesError, match="embed --retrain"):
+        project.select(3)
+    weights = project_root / "models" / "1" / "weights.safetensors"
+    weights.write_bytes(b"junk")
+    with Project.open(project_root) as project, pytest.raises(LearningError, match="model 1"):
+        project.rounds()
+    (project_root / "annotations.db").write_bytes(b"not a database at all" * 500)
+    with pytest.raises(DatabaseError, match=r"annotations\.db"):
+        Project.open(project_root)
+
+
+def test_a_project_is_not_made_twice(project_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="already"):
+        Project.create(project_root, ["a"])
+    with pytest.raises(ConfigError, match="distinct"):
+        Project.create(tmp_path / "new", ["a", "a"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_two_at_once_are_told_apart(project: Project) -> None:
+    from annotate_select.files import lock
+
+    with lock(project.root / ".training.lock", "training a model"), pytest.raises(BusyError, match="another process"):
+        project.train()
