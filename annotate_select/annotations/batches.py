@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 
-__all__ = ["StoredBatch", "StoredPick", "batches", "picks_of", "store_batch"]
+__all__ = ["StoredBatch", "StoredPick", "batches", "newest", "picks_of", "store_batch"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,11 @@ def batches(db: Database) -> list[StoredBatch]:
     with db.read() as connection:
         rows = connection.execute(select(schema.batches).order_by(schema.batches.c.number)).mappings().fetchall()
     return [StoredBatch(**{**row, "settings": json.loads(row["settings"])}) for row in rows]
+
+
+def newest(db: Database) -> StoredBatch | None:
+    """Return the batch made last, None while there is none."""
+    return next(reversed(batches(db)), None)
 
 
 def picks_of(db: Database, number: int) -> list[StoredPick]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError as SqlError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
 from annotate_select.annotations import schema
 from annotate_select.annotations.migrations import MIGRATIONS, Migration, migrate
-from annotate_select.errors import DatabaseError
+from annotate_select.errors import DatabaseError, StorageError
+from annotate_select.files import whole_file
 
 __all__ = ["Database"]
 
@@ -30,71 +33,60 @@ class Database:
         self.path = path
         self.read_only = read_only
         self._engine = engine
+        self._process = os.getpid()
+        self._inherited: list[Pool] = []
 
     @classmethod
     def create(cls, path: Path) -> Database:
-        """Make a new database with empty tables.
+        """Make a new database with empty tables; a kill meanwhile leaves none.
 
         Raises DatabaseError when the file is there already or cannot be made.
         """
+        path = path.absolute()
         if path.exists():
             raise DatabaseError(f"{path} is there already; open it, or move it away")
-        db = cls(path, _engine(path))
-        with db.write() as connection:
-            schema.metadata.create_all(connection)
-            for trigger in schema.TRIGGERS:
-                connection.execute(text(trigger))
-            for key in ("secret", "project"):
-                connection.execute(insert(schema.settings), {"key": key, "value": secrets.token_hex(16)})
-            connection.execute(text(f"PRAGMA user_version = {schema.SCHEMA_VERSION}"))
-        return db
+        try:
+            with whole_file(path) as temporary:
+                _fill(temporary)
+        except StorageError as error:
+            raise DatabaseError(str(error)) from error
+        return cls(path, _engine(path))
 
     @classmethod
     def open(
         cls, path: Path, *, newest: int = schema.SCHEMA_VERSION, migrations: Sequence[Migration] = MIGRATIONS
     ) -> Database:
-        """Open a database and bring it up to date.
+        """Open a database and bring it up to date; where it cannot be written, open it for reading.
 
         Raises DatabaseError when it is missing, damaged, or made by a newer version of this program.
         """
-        if not path.exists():
+        path = path.absolute()
+        if not path.is_file():
             raise DatabaseError(f"there is no {path}; put it back from a backup, or make a new project")
-        db = cls._opened(path)
+        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        db = cls(path, _engine(path) if writable else _reading_engine(path), read_only=not writable)
         try:
-            with db.read() as connection:
-                version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
-            if version > newest:
-                raise DatabaseError(
-                    f"{path} was made by a newer version (schema {version}, this one knows {newest}); "
-                    "update annotate-select"
-                )
-            if version == 0:
-                raise DatabaseError(f"{path} is not a database of this program; put it back from a backup")
-            if version < newest:
-                with db.write() as connection:
-                    version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
-                    reached = migrate(connection, version, migrations)
-                    connection.execute(text(f"PRAGMA user_version = {reached}"))
+            db._bring_up_to(newest, migrations)
         except BaseException:
             db.close()
             raise
         return db
 
-    @classmethod
-    def _opened(cls, path: Path) -> Database:
-        """Open for writing; where the file or its folder is read-only, for reading what is in the file now."""
-        db = cls(path, _engine(path))
-        try:
-            with db.read() as connection:
-                connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()
-            if _writable(path):
-                return db
-        except DatabaseError as error:
-            if _writable(path) or not _read_only_problem(error):
-                db.close()
-                raise
-        db.close()
-        return cls(path, _engine(path, immutable=True), read_only=True)
+    def _bring_up_to(self, newest: int, migrations: Sequence[Migration]) -> None:
+        with self.read() as connection:
+            version = _version(connection)
+        if version == 0:
+            raise DatabaseError(f"{self.path} is not a database of this program; put it back from a backup")
+        if version > newest:
+            raise DatabaseError(
+                f"{self.path} was made by a newer version (schema {version}, this one knows {newest}); "
+                "update annotate-select"
+            )
+        if version < newest:
+            with self.write() as connection:
+                # asked again: another process may have done it while this one waited
+                reached = migrate(connection, _version(connection), migrations)
+                connection.execute(text(f"PRAGMA user_version = {reached}"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -103,7 +95,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection on a consistent view of the data."""
-        with _explained(self.path), self._engine.connect() as connection:
+        with _explained(self.path), self._own_engine().connect() as connection:
             yield connection
 
     @contextmanager
@@ -114,26 +106,76 @@ class Database:
         """
         if self.read_only:
             raise DatabaseError(f"cannot write {self.path}: it is read-only; change its permissions")
-        with _explained(self.path), self._engine.connect() as connection:
+        with _explained(self.path), self._own_engine().connect() as connection:
             writing = connection.execution_options(annotate_select_write=True)
             with writing.begin():
                 yield writing
 
     def check(self) -> str | None:
         """Return what SQLite finds wrong with the file, None when it is sound."""
-        with self.read() as connection:
-            found = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
+        try:
+            with self.read() as connection:
+                found = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
+        except DatabaseError as error:
+            return str(error)
         return None if found == "ok" else found
 
+    def _own_engine(self) -> Engine:
+        """Leave a parent's connections alone: a forked child that used or closed one would harm the parent."""
+        parent, self._process = self._process, os.getpid()
+        if parent != self._process:
+            self._inherited.append(self._engine.pool)
+            self._engine.dispose(close=False)
+        return self._engine
 
-def _engine(path: Path, immutable: bool = False) -> Engine:
-    if immutable:
-        uri = f"sqlite:///file:{path}?mode=ro&immutable=1&uri=true"
-        return create_engine(uri, poolclass=NullPool)
+
+def _fill(path: Path) -> None:
+    """Write the tables, the triggers and the project's secrets into an empty file."""
+    db = Database(path, _engine(path))
+    try:
+        with db.write() as connection:
+            schema.metadata.create_all(connection)
+            for trigger in schema.TRIGGERS:
+                connection.execute(text(trigger))
+            for key in ("secret", "project"):
+                connection.execute(insert(schema.settings), {"key": key, "value": secrets.token_hex(16)})
+            connection.execute(text(f"PRAGMA user_version = {schema.SCHEMA_VERSION}"))
+    finally:
+        db.close()
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute(text("PRAGMA user_version")).scalar_one())
+
+
+def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}", poolclass=QueuePool, pool_size=8, max_overflow=56, connect_args={"timeout": BUSY_SECONDS}
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _reading_engine(path: Path) -> Engine:
+    def connect() -> sqlite3.Connection:
+        # SQLite wants to write beside the file to read a WAL database, unless told that nobody changes it; that is
+        # only true while no log holds newer transactions.
+        log = path.with_name(f"{path.name}-wal")
+        still = "" if log.exists() and log.stat().st_size else "&immutable=1"
+        return sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro{still}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -142,12 +184,16 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Take transactions out of the driver's hands, and let a commit mean that the disk has it."""
     if not isinstance(connection, sqlite3.Connection):
         return
-    connection.isolation_level = None
-    with suppress(sqlite3.OperationalError):  # a read-only file keeps the journal it has
-        connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    try:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        with suppress(sqlite3.OperationalError):  # a file that became read-only keeps the journal it has
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
 
 
 def _begin(connection: Connection) -> None:
@@ -174,14 +220,6 @@ def _explanation(path: Path, reason: str) -> str:
         return f"{path} is damaged ({reason}); put it back from a backup"
     if "locked" in low:
         return f"{path} has been busy for {BUSY_SECONDS} seconds; stop what writes to it, then run this again"
+    if "constraint failed" in low or "never changed" in low:
+        return f"{path} refused a change that would break its rules ({reason}); nothing was changed"
     return f"cannot use {path}: {reason}; check the disk and the file's permissions"
-
-
-def _read_only_problem(error: DatabaseError) -> bool:
-    return any(words in str(error) for words in ("read-only", "unable to open"))
-
-
-def _writable(path: Path) -> bool:
-    import os
-
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from itertools import islice
+from typing import TypeVar
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select
 
 from annotate_select.annotations import schema
 from annotate_select.annotations.classes import all_changes, resolve_name
 from annotate_select.annotations.database import Database
+from annotate_select.annotations.fold import fold, undone
 
 __all__ = [
     "CurrentAnnotation",
@@ -21,15 +23,15 @@ __all__ = [
     "all_events",
     "current_annotations",
     "history",
-    "rebuild_current",
     "recent",
     "record",
-    "verify_current",
 ]
 
 KINDS = ("label", "skip", "unsure", "reject", "undo")
+CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999 variables in old builds
 _events = schema.events.c
-_undone = exists().where(schema.events.alias("undo").c.target_uid == _events.uid).correlate(schema.events)
+_said = (_events.uid, _events.id, _events.image_id, _events.annotator, _events.kind, _events.label, _events.target_uid)
+T = TypeVar("T", str, int)
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,16 @@ class CurrentAnnotation:
     note: str | None = None
 
 
-class _Latest(NamedTuple):
-    id: int
+@dataclass(frozen=True)
+class _Said:
+    """What of an event makes it another event; `id` is None until it is stored."""
+
+    id: int | None
+    image_id: int
+    annotator: str
     kind: str
     label: str | None
+    target_uid: str | None
 
 
 def record(db: Database, events: Sequence[Event]) -> RecordOutcome:
@@ -104,12 +112,18 @@ def record(db: Database, events: Sequence[Event]) -> RecordOutcome:
     acked: list[str] = []
     refused: list[tuple[str, str]] = []
     with db.write() as connection:
+        judge = _Judge(connection, events)
+        fresh = []
         for event in events:
-            reason = _store(connection, event)
-            if reason is None:
-                acked.append(event.uid)
-            else:
+            reason = judge.objection(event)
+            if reason is not None:
                 refused.append((event.uid, reason))
+                continue
+            acked.append(event.uid)
+            if judge.is_new(event):
+                fresh.append(event)
+                judge.accept(event)
+        _store(connection, fresh)
     return RecordOutcome(acked, refused)
 
 
@@ -133,7 +147,7 @@ def history(
 
 def recent(db: Database, annotator: str, n: int) -> list[StoredEvent]:
     """Return what an annotator said last and did not take back, newest first, under today's class names."""
-    query = _stored().where(_events.annotator == annotator, _events.kind != "undo", ~_undone)
+    query = _stored().where(_events.annotator == annotator, _events.kind != "undo", ~undone())
     with db.read() as connection:
         changes = all_changes(connection)
         rows = connection.execute(query.order_by(_events.id.desc()).limit(n)).fetchall()
@@ -176,110 +190,117 @@ def current_annotations(db: Database) -> list[CurrentAnnotation]:
     ]
 
 
-def rebuild_current(db: Database) -> None:
-    """Fold all events again into what is said now."""
-    with db.write() as connection:
-        connection.execute(delete(schema.current))
-        for image_id, annotator in _said_by(connection):
-            _fold(connection, image_id, annotator)
+class _Judge:
+    """Decides which events can be stored, knowing all that is stored already and what was accepted meanwhile."""
+
+    def __init__(self, connection: Connection, events: Sequence[Event]) -> None:
+        sound = [event for event in events if _malformed(event) is None]
+        uids = {event.uid for event in sound} | {event.target_uid for event in sound if event.target_uid}
+        self._images = _known_images(connection, {event.image_id for event in sound})
+        self._stored = _known_events(connection, uids)
+        self._changes = all_changes(connection)
+
+    def is_new(self, event: Event) -> bool:
+        return event.uid not in self._stored
+
+    def accept(self, event: Event) -> None:
+        said = (event.image_id, event.annotator, event.kind, event.label, event.target_uid)
+        self._stored[event.uid] = _Said(None, *said)
+
+    def objection(self, event: Event) -> str | None:
+        """Return why an event cannot be recorded, None when it can or is already."""
+        reason = _malformed(event)
+        if reason is not None:
+            return reason
+        before = self._stored.get(event.uid)
+        if before is not None:
+            return None if self._same(before, event) else "another event has this uid already"
+        if event.image_id not in self._images:
+            return f"the pool has no image with the id {event.image_id}"
+        return self._wrong_undo(event) if event.kind == "undo" else None
+
+    def _same(self, before: _Said, event: Event) -> bool:
+        """Compare with what is stored; a class renamed between two sends of one event is no difference."""
+        names = {before.label}
+        if before.label is not None and before.id is not None:
+            names.add(resolve_name(self._changes, before.label, before.id))
+        was = (before.image_id, before.annotator, before.kind, before.target_uid)
+        return was == (event.image_id, event.annotator, event.kind, event.target_uid) and event.label in names
+
+    def _wrong_undo(self, event: Event) -> str | None:
+        """Let an undo of something unknown pass: what it takes back was refused, or is still on its way."""
+        target = self._stored.get(event.target_uid or "")
+        if target is None:
+            return None
+        if target.annotator != event.annotator:
+            return "only who said it can take it back"
+        if target.image_id != event.image_id:
+            return "what it takes back was said of another image"
+        return "an undo cannot be taken back" if target.kind == "undo" else None
 
 
-def verify_current(db: Database) -> bool:
-    """Tell whether what is said now is what the events come to."""
-    columns = (schema.current.c.image_id, schema.current.c.annotator, schema.current.c.event_id)
-    with db.read() as connection:
-        stored = {(row[0], row[1]): row[2] for row in connection.execute(select(*columns))}
-        folded = {}
-        for image_id, annotator in _said_by(connection):
-            latest = _latest(connection, image_id, annotator)
-            if latest is not None:
-                folded[image_id, annotator] = latest.id
-    return stored == folded
-
-
-def _store(connection: Connection, event: Event) -> str | None:
-    """Store one event; return why not, where it cannot be."""
-    before = connection.execute(select(schema.events).where(_events.uid == event.uid)).first()
-    if before is not None:
-        same = (before.image_id, before.annotator, before.kind, before.target_uid) == (
-            event.image_id,
-            event.annotator,
-            event.kind,
-            event.target_uid,
-        )
-        return None if same else "another event has this uid already"
-    reason = _wrong(connection, event)
-    if reason is not None:
-        return reason
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    connection.execute(insert(schema.events).values(**vars(event), at=at))
-    _fold(connection, event.image_id, event.annotator)
-    lease = schema.leases.c
-    freed = delete(schema.leases).where(lease.image_id == event.image_id, lease.annotator == event.annotator)
-    if event.kind != "undo":
-        connection.execute(freed)
-    return None
-
-
-def _wrong(connection: Connection, event: Event) -> str | None:
+def _malformed(event: Event) -> str | None:
+    """Return what is wrong with an event in itself, None when nothing is."""
     if event.kind not in KINDS:
         return f"unknown kind {event.kind!r}; allowed are {', '.join(KINDS)}"
     if not event.uid or not event.annotator:
         return "an event needs a uid and an annotator"
     if (event.kind == "label") != bool(event.label):
         return "a label needs a class" if event.kind == "label" else f"{event.kind} takes no class"
-    image = schema.images.c.id
-    if connection.execute(select(image).where(image == event.image_id)).first() is None:
-        return f"the pool has no image with the id {event.image_id}"
-    if event.kind == "undo":
-        return _wrong_undo(connection, event)
+    if event.kind == "undo" and not event.target_uid:
+        return "an undo needs the uid it takes back"
+    texts = (event.uid, event.annotator, event.label, event.target_uid, event.said_at, event.note)
+    if any(not _is_text(text) for text in texts if text is not None):
+        return "a text of it is not valid Unicode"
+    numbers = (event.image_id, event.shown_ms, event.batch)
+    if any(not -(2**63) <= number < 2**63 for number in numbers if number is not None):
+        return "a number of it is too large"
     return None
 
 
-def _wrong_undo(connection: Connection, event: Event) -> str | None:
-    """An undo of something unknown is stored and does nothing: what it takes back may have been refused."""
-    if not event.target_uid:
-        return "an undo needs the uid it takes back"
-    columns = (_events.annotator, _events.image_id, _events.kind)
-    target = connection.execute(select(*columns).where(_events.uid == event.target_uid)).first()
-    if target is None:
-        return None
-    if target.annotator != event.annotator:
-        return "only who said it can take it back"
-    if target.image_id != event.image_id:
-        return "what it takes back was said of another image"
-    return "an undo cannot be taken back" if target.kind == "undo" else None
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _fold(connection: Connection, image_id: int, annotator: str) -> None:
-    """Write what the annotator says of the image now."""
-    current = schema.current.c
-    connection.execute(delete(schema.current).where(current.image_id == image_id, current.annotator == annotator))
-    latest = _latest(connection, image_id, annotator)
-    if latest is not None:
-        values = {"event_id": latest.id, "kind": latest.kind, "label": latest.label}
-        connection.execute(insert(schema.current).values(image_id=image_id, annotator=annotator, **values))
+def _store(connection: Connection, events: Sequence[Event]) -> None:
+    """Insert events in their order, fold them, and free the leases of what they settle."""
+    if not events:
+        return
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    connection.execute(insert(schema.events), [{**vars(event), "at": at} for event in events])
+    fold(connection, dict.fromkeys((event.image_id, event.annotator) for event in events))
+    lease = schema.leases.c
+    said = dict.fromkeys((event.image_id, event.annotator) for event in events if event.kind != "undo")
+    if said:
+        freed = delete(schema.leases).where(
+            lease.image_id == bindparam("of_image"), lease.annotator == bindparam("of_annotator")
+        )
+        connection.execute(freed, [{"of_image": image_id, "of_annotator": name} for image_id, name in said])
 
 
-def _latest(connection: Connection, image_id: int, annotator: str) -> _Latest | None:
-    query = (
-        select(_events.id, _events.kind, _events.label)
-        .where(_events.image_id == image_id, _events.annotator == annotator, _events.kind != "undo", ~_undone)
-        .order_by(_events.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    return _Latest(row[0], row[1], row[2]) if row is not None else None
+def _known_images(connection: Connection, ids: Iterable[int]) -> set[int]:
+    known = schema.images.c.id
+    return {row[0] for some in _chunks(ids) for row in connection.execute(select(known).where(known.in_(some)))}
 
 
-def _said_by(connection: Connection) -> list[tuple[int, str]]:
-    rows = connection.execute(select(_events.image_id, _events.annotator).distinct())
-    return [(row[0], row[1]) for row in rows]
+def _known_events(connection: Connection, uids: Iterable[str]) -> dict[str, _Said]:
+    rows = (row for some in _chunks(uids) for row in connection.execute(select(*_said).where(_events.uid.in_(some))))
+    return {row[0]: _Said(*row[1:]) for row in rows}
+
+
+def _chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    following = iter(values)
+    while some := list(islice(following, CHUNK)):
+        yield some
 
 
 def _stored() -> Select[tuple[object, ...]]:
     """Ask for events with the key of their image and whether they were undone."""
-    return select(schema.events, schema.images.c.key, _undone.label("undone")).join(
+    return select(schema.events, schema.images.c.key, undone().label("undone")).join(
         schema.images, schema.images.c.id == _events.image_id
     )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import func, select, update
 
 from annotate_select.annotations import schema
+from annotate_select.annotations.adding import AddOutcome, ImageRecord, add_one
 from annotate_select.annotations.database import Database
 
 __all__ = [
@@ -38,24 +38,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ImageRecord:
-    """An image as it was found in a source; `problem` says why it cannot be used."""
-
-    key: str
-    source: str
-    path: str
-    fingerprint: str
-    size_bytes: int
-    mtime_ns: int
-    width: int
-    height: int
-    group: str | None = None
-    captured_at: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
 class Image:
     """An image as it is stored; `status` is ok, unreadable, duplicate or replaced."""
 
@@ -72,17 +54,6 @@ class Image:
     status: str
     problem: str | None
     duplicate_of: int | None
-
-
-@dataclass
-class AddOutcome:
-    """What became of records; names are keys."""
-
-    added: list[str] = field(default_factory=list)
-    duplicates: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    replaced: list[str] = field(default_factory=list)
-    updated: int = 0
 
 
 class _Described(Protocol):
@@ -141,11 +112,7 @@ def add_images(db: Database, records: Iterable[ImageRecord]) -> AddOutcome:
     outcome = AddOutcome()
     with db.write() as connection:
         for record in records:
-            before = connection.execute(select(schema.images).where(_images.key == record.key)).first()
-            if before is None:
-                _insert(connection, record, outcome)
-            else:
-                _again(connection, record, before, outcome)
+            add_one(connection, record, outcome)
     return outcome
 
 
@@ -250,71 +217,6 @@ def mark_unreadable(db: Database, problems: Sequence[tuple[int, str]]) -> None:
             # mtime 0: the next `add` opens the file again, whatever its time
             values = {"status": "unreadable", "problem": reason, "mtime_ns": 0}
             connection.execute(update(schema.images).where(_images.id == image_id).values(values))
-
-
-def _insert(connection: Connection, record: ImageRecord, outcome: AddOutcome) -> None:
-    values: dict[str, object] = {**_file(record), **_status(connection, record, None), **_said(record)}
-    values["key"] = record.key
-    values |= {"added_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    connection.execute(insert(schema.images).values({"metadata": "{}", **values}))
-    _tell(connection, record, values, outcome)
-
-
-def _again(connection: Connection, record: ImageRecord, before: Row[tuple[object, ...]], outcome: AddOutcome) -> None:
-    changed = bool(before.fingerprint) and before.fingerprint != record.fingerprint and record.problem is None
-    if changed and before.status == "ok" and _has_events(connection, before.id):
-        aside = {"status": "replaced", "key": f"{before.key}@{before.fingerprint[:8]}"}
-        connection.execute(update(schema.images).where(_images.id == before.id).values(aside))
-        _insert(connection, record, AddOutcome())
-        outcome.replaced.append(record.key)
-        return
-    values: dict[str, object] = {**_file(record), **_status(connection, record, before.id), **_said(record)}
-    connection.execute(update(schema.images).where(_images.id == before.id).values(values))
-    if before.status != values["status"]:
-        _tell(connection, record, values, outcome)
-    elif values["status"] == "unreadable":
-        outcome.unreadable.append((record.key, record.problem or ""))
-    elif values["status"] == "ok":
-        outcome.updated += 1
-
-
-def _file(record: ImageRecord) -> dict[str, object]:
-    names = ("source", "path", "fingerprint", "size_bytes", "mtime_ns", "width", "height")
-    return {name: getattr(record, name) for name in names}
-
-
-def _said(record: ImageRecord) -> dict[str, object]:
-    """Return only what the source really says, so that a folder does not wipe out what a manifest told."""
-    said = {"group_name": record.group, "captured_at": record.captured_at}
-    said |= {"metadata": json.dumps(dict(record.metadata)) if record.metadata else None}
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def _status(connection: Connection, record: ImageRecord, own_id: int | None) -> dict[str, object]:
-    if record.problem is not None:
-        return {"status": "unreadable", "problem": record.problem, "duplicate_of": None}
-    same = select(_images.id).where(_images.fingerprint == record.fingerprint, _images.status == "ok")
-    if own_id is not None:
-        same = same.where(_images.id != own_id)
-    original = connection.execute(same.order_by(_images.id).limit(1)).scalar()
-    if original is not None:
-        return {"status": "duplicate", "problem": None, "duplicate_of": original}
-    return {"status": "ok", "problem": None, "duplicate_of": None}
-
-
-def _tell(connection: Connection, record: ImageRecord, values: Mapping[str, object], outcome: AddOutcome) -> None:
-    if values["status"] == "ok":
-        outcome.added.append(record.key)
-    elif values["status"] == "unreadable":
-        outcome.unreadable.append((record.key, record.problem or ""))
-    else:
-        key = connection.execute(select(_images.key).where(_images.id == values["duplicate_of"])).scalar_one()
-        outcome.duplicates.append((record.key, key))
-
-
-def _has_events(connection: Connection, image_id: int) -> bool:
-    query = select(schema.events.c.id).where(schema.events.c.image_id == image_id).limit(1)
-    return connection.execute(query).first() is not None
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

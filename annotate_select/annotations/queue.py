@@ -5,8 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Label,
+    Select,
+    Subquery,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    null,
+    select,
+)
 
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
@@ -41,16 +56,6 @@ class QueueProgress:
     by_me: int
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """An image somebody should look at; `place` in 0..1 mixes exam images evenly among the picks."""
-
-    image_id: int
-    place: float
-    batch: int | None
-    reason: str | None
-
-
 def next_images(
     db: Database, annotator: str, n: int, *, overlap: int = 1, lease_seconds: int = 600, now: float | None = None
 ) -> list[QueueItem]:
@@ -60,16 +65,14 @@ def next_images(
     The same call again gives the same images: a reload changes nothing.
     """
     at = time.time() if now is None else now
+    mine = delete(schema.leases).where((_leases.annotator == annotator) | (_leases.expires <= at))
     with db.write() as connection:
-        open_ones = _ordered(connection, annotator, _open(connection, annotator, overlap, at))[:n]
-        ids = [one.image_id for one in open_ones]
-        mine = delete(schema.leases).where((_leases.annotator == annotator) | (_leases.expires <= at))
+        rows = connection.execute(_open(annotator, overlap, at).limit(n)).fetchall()
         connection.execute(mine)
-        if ids:
-            rows = [{"image_id": i, "annotator": annotator, "expires": at + lease_seconds} for i in ids]
-            connection.execute(insert(schema.leases), rows)
-        keys = _keys(connection, ids)
-    return [QueueItem(one.image_id, keys[one.image_id], one.batch, one.reason, one.batch is None) for one in open_ones]
+        if rows:
+            leased = {"annotator": annotator, "expires": at + lease_seconds}
+            connection.execute(insert(schema.leases), [{"image_id": row.image_id, **leased} for row in rows])
+    return [QueueItem(row.image_id, row.key, row.batch, row.reason, row.batch is None) for row in rows]
 
 
 def release(db: Database, annotator: str) -> None:
@@ -79,71 +82,76 @@ def release(db: Database, annotator: str) -> None:
 
 
 def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: float | None = None) -> QueueProgress:
-    """Count what is done and what is left."""
+    """Count what is done and what is left; `labelled_total` counts images, `by_me` this annotator's labels."""
     at = time.time() if now is None else now
+    newest = select(func.max(schema.batches.c.number)).scalar_subquery()
+    of_batch = select(_picks.image_id).join(schema.images, _images.id == _picks.image_id)
+    of_batch = of_batch.where(_picks.batch == newest, _images.status == "ok")
+    images_said = select(func.count(_current.image_id.distinct()))
+    labels = select(func.count()).select_from(schema.current).where(_current.kind == "label")
     with db.read() as connection:
-        newest = connection.execute(select(func.max(_picks.batch))).scalar()
-        of_batch = select(_picks.image_id).where(_picks.batch == newest)
-        total = connection.execute(select(func.count()).select_from(of_batch.subquery())).scalar_one()
-        settled = select(func.count(_current.image_id.distinct())).where(_current.kind.in_(SETTLING))
-        done = connection.execute(settled.where(_current.image_id.in_(of_batch))).scalar_one()
-        labelled = connection.execute(
-            select(func.count(_current.image_id.distinct())).where(_current.kind == "label")
-        ).scalar_one()
-        by_me = select(func.count()).select_from(schema.current).where(_current.annotator == annotator)
-        mine = connection.execute(by_me.where(_current.kind == "label")).scalar_one()
-        left = len(_open(connection, annotator, overlap, at))
-    return QueueProgress(done, total, left, labelled, mine)
+        return QueueProgress(
+            batch_done=_count(
+                connection, images_said.where(_current.kind.in_(SETTLING), _current.image_id.in_(of_batch))
+            ),
+            batch_total=_count(connection, select(func.count()).select_from(of_batch.subquery())),
+            left=_count(connection, select(func.count()).select_from(_open(annotator, overlap, at).subquery())),
+            labelled_total=_count(connection, images_said.where(_current.kind == "label")),
+            by_me=_count(connection, labels.where(_current.annotator == annotator)),
+        )
 
 
-def _open(connection: Connection, annotator: str, overlap: int, at: float) -> list[_Wanted]:
-    """Return what this annotator may be shown now, in the order of `place`."""
-    mine = select(_current.image_id).where(_current.annotator == annotator, _current.kind.in_(SETTLING))
-    closed = {row[0] for row in connection.execute(mine)}
-    taken = _taken_by_others(connection, annotator, at)
-    wanted = _wanted(connection)
-    return [one for one in wanted if one.image_id not in closed and taken.get(one.image_id, 0) < overlap]
+def _count(connection: Connection, query: Select[int]) -> int:
+    return int(connection.execute(query).scalar_one())
 
 
-def _taken_by_others(connection: Connection, annotator: str, at: float) -> dict[int, int]:
-    """Count, of each image, the others who settled it or are looking at it."""
-    said = select(_current.image_id, _current.annotator).where(
-        _current.annotator != annotator, _current.kind.in_(SETTLING)
+def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | None, str | None]:
+    """Ask for (image_id, key, batch, reason) of what this annotator may be shown now, in order."""
+    wanted = _wanted()
+    mine = select(_current.kind).where(_current.image_id == wanted.c.image_id, _current.annotator == annotator)
+    said = mine.scalar_subquery()
+    touched = exists().where(_events.image_id == wanted.c.image_id, _events.annotator == annotator)
+    taken_back = and_(said.is_(None), touched)
+    return (
+        select(wanted.c.image_id, _images.key, wanted.c.batch, wanted.c.reason)
+        .join(schema.images, _images.id == wanted.c.image_id)
+        .where(
+            _images.status == "ok",
+            ~mine.where(_current.kind.in_(SETTLING)).exists(),
+            _others(wanted.c.image_id, annotator, at) < overlap,
+        )
+        .order_by(case((taken_back, 0), (said == "skip", 2), else_=1), wanted.c.place, wanted.c.image_id)
     )
-    looking = select(_leases.image_id, _leases.annotator).where(_leases.annotator != annotator, _leases.expires > at)
-    others = said.union(looking).subquery()
-    counted = select(others.c.image_id, func.count()).group_by(others.c.image_id)
-    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
-def _wanted(connection: Connection) -> list[_Wanted]:
-    exam = select(_exam.image_id).join(schema.images, _images.id == _exam.image_id)
-    drawn = connection.execute(exam.where(_images.status == "ok").order_by(_exam.position)).fetchall()
-    picks = select(_picks.image_id, _picks.batch, _picks.reason).join(schema.images, _images.id == _picks.image_id)
-    chosen = connection.execute(picks.where(_images.status == "ok").order_by(_picks.batch, _picks.position)).fetchall()
-    found = [_Wanted(row[0], (i + 0.5) / len(drawn), None, None) for i, row in enumerate(drawn)]
-    seen = {one.image_id for one in found}
-    for i, (image_id, batch, reason) in enumerate(chosen):
-        if image_id not in seen:
-            seen.add(image_id)
-            found.append(_Wanted(image_id, (i + 0.5) / len(chosen), batch, reason))
-    return sorted(found, key=lambda one: (one.place, one.image_id))
+def _others(image_id: ColumnElement[int], annotator: str, at: float) -> ColumnElement[int]:
+    """Count the others who settled an image or are looking at it."""
+    settled = _current.kind.in_(SETTLING)
+    said = select(func.count()).select_from(schema.current)
+    said = said.where(_current.image_id == image_id, _current.annotator != annotator, settled)
+    and_said = exists().where(_current.image_id == _leases.image_id, _current.annotator == _leases.annotator, settled)
+    looking = select(func.count()).select_from(schema.leases)
+    looking = looking.where(
+        _leases.image_id == image_id, _leases.annotator != annotator, _leases.expires > at, ~and_said
+    )
+    return said.scalar_subquery() + looking.scalar_subquery()
 
 
-def _ordered(connection: Connection, annotator: str, wanted: Sequence[_Wanted]) -> list[_Wanted]:
-    """Put what was taken back first and what was skipped last; the rest stays as it is."""
-    ids = {one.image_id for one in wanted}
-    said = select(_events.image_id).where(_events.annotator == annotator).distinct()
-    touched = {row[0] for row in connection.execute(said)} & ids
-    skips = select(_current.image_id).where(_current.annotator == annotator, _current.kind == "skip")
-    skipped = {row[0] for row in connection.execute(skips)}
-    rank = {image_id: 2 if image_id in skipped else 0 for image_id in touched}
-    return sorted(wanted, key=lambda one: rank.get(one.image_id, 1))
+def _wanted() -> Subquery:
+    """Ask for all exam images and picks, each once; their `place` in 0..1 mixes the exam evenly among the picks."""
+    again = schema.picks.alias("again")
+    repeated = exists().where(again.c.image_id == _picks.image_id, again.c.batch < _picks.batch)
+    in_exam = exists().where(_exam.image_id == _picks.image_id)
+    drawn = select(
+        _exam.image_id,
+        _place([_exam.position]),
+        null().label("batch"),
+        null().label("reason"),
+    )
+    chosen = select(_picks.image_id, _place([_picks.batch, _picks.position]), _picks.batch, _picks.reason)
+    return drawn.union_all(chosen.where(~in_exam, ~repeated)).subquery("wanted")
 
 
-def _keys(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for start in range(0, len(ids), 500):
-        rows = connection.execute(select(_images.id, _images.key).where(_images.id.in_(ids[start : start + 500])))
-        found.update({row[0]: row[1] for row in rows})
-    return found
+def _place(order: Sequence[ColumnElement[int]]) -> Label[float | Decimal]:
+    number = func.row_number().over(order_by=order)
+    return ((number - 0.5) / func.count().over()).label("place")

@@ -60,6 +60,7 @@ images = Table(
     Column("added_at", String(32), nullable=False),
     Index("images_by_fingerprint", "fingerprint"),
     Index("images_by_path", "source", "path"),
+    Index("images_by_original", "duplicate_of"),
     sqlite_autoincrement=True,
 )
 

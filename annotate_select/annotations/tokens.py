@@ -29,7 +29,7 @@ def issue(db: Database, annotator: str) -> str:
 def annotator_of(db: Database, token: str) -> str | None:
     """Return whom a token was issued to, None when this project did not issue it."""
     name, _, signature = token.partition(".")
-    if not hmac.compare_digest(signature.encode(), _signature(db, name).encode()):
+    if not token.isascii() or not hmac.compare_digest(signature, _signature(db, name)):
         return None
     try:
         return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()

@@ -46,7 +46,7 @@ def read_image(file: BinaryIO, size: int | None = None) -> tuple[Image.Image, tu
         drafted = size is not None and image.draft(None, (size, size)) is not None
         reader.load(image)
         if not drafted:
-            whole = image.size  # a TIFF is turned, an ICO may grow, while it is decoded
+            whole = image.size  # before Pillow 11 a TIFF is turned only while it is decoded
         turn = UPRIGHT.get(_orientation(image))
         pixels = tones.rgb(tones.deepened(image, raw, partial(reader.identify, file)))
         if turn is None:

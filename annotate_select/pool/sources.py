@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -64,19 +65,16 @@ def read_source(source: str | Path | Sequence[str | Path]) -> Source:
     if not isinstance(source, str | Path):
         return _from_paths([_local(one) for one in source])
     path = _local(source)
-    if not path.exists():
-        raise SourceError(f"there is no {path}; name a folder of images, a .csv manifest or an image file")
+    _check_there(path)
     if path.is_dir():
-        return _from_folder(_real(path))
+        return _from_folder(Path(os.path.realpath(path)))
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _from_rows("manifest", path, read_manifest(path))
     if suffix == ".txt":
         return _from_rows("list", path, read_list(path))
     if suffix in NOT_IMAGES:
-        raise SourceError(
-            f"{path} is not an image; name a folder of images, a .csv manifest, a .txt list or an image file"
-        )
+        raise SourceError(f"{path} is not an image; name a folder, a .csv manifest, a .txt list or an image file")
     return _from_paths([path])
 
 
@@ -87,22 +85,31 @@ def _local(source: str | Path) -> Path:
         raise SourceError(f"cannot read {text}: this version reads local files only; copy the images here first")
     if "\0" in text or not text:
         raise SourceError(f"{text!r} is not a path; name a folder of images, a .csv manifest or an image file")
-    return Path(os.path.abspath(Path(text).expanduser()))
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def _check_there(path: Path) -> None:
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no {path}; name a folder of images, a .csv manifest or an image file") from error
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 # --- folders ----------------------------------------------------------------------------------------------------
 
 
 def _from_folder(root: Path) -> Source:
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise SourceError(f"cannot list {root}: permission denied; make it readable")
-    entries = []
-    for path in _walk(root):
-        key = _text_of(path.relative_to(root))
-        entries.append(Entry(key, root / key))
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        raise SourceError(f"cannot list {root}: {(error.strerror or str(error)).lower()}") from error
+    start = _slashed(str(root))
+    keys = sorted(_key(str(path)[len(start) :]) for path in _walk(root))
+    entries = [Entry(key, Path(start + key)) for key in keys]
     if not entries:
         raise SourceError(f"{root} holds no images; name the folder they are in")
-    entries.sort(key=lambda entry: entry.key)
     return Source(_name(root.name), "folder", root, None, entries)
 
 
@@ -138,11 +145,18 @@ def _walk_real(start: Path, seen: set[str], links: list[Path]) -> Iterator[Path]
             continue
         skipped = PROJECT_FOLDERS if any(one.name == PROJECT_FILE for one in found) else frozenset()
         for one in found:
-            if one.is_dir():
+            if _is_folder(one):
                 if one.name not in skipped:
                     (links if one.is_symlink() else stack).append(folder / one.name)
             elif _may_be_image(one):
                 yield folder / one.name
+
+
+def _is_folder(found: os.DirEntry[str]) -> bool:
+    try:
+        return found.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _may_be_image(found: os.DirEntry[str]) -> bool:
@@ -152,33 +166,23 @@ def _may_be_image(found: os.DirEntry[str]) -> bool:
     return found.is_symlink() or found.is_file()  # no pipes, no sockets; a broken link is an image that is missing
 
 
-def _text_of(path: Path) -> str:
-    """Return a posix key; bytes that are no text become `\\xff`, so that file will be reported as missing."""
-    return os.fsencode(path.as_posix()).decode("utf-8", errors="backslashreplace")
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # Path.resolve raises on a circle of links
-
-
-def _name(text: str) -> str:
-    return os.fsencode(text).decode("utf-8", errors="replace") or "images"
-
-
 # --- manifests and lists ----------------------------------------------------------------------------------------
+# Paths are text here, made a Path only once they stand in an Entry: with a million of them that is half the time.
 
 
 def _from_rows(kind: Kind, file: Path, rows: Sequence[Row]) -> Source:
     """Make a source of the rows of a file, whose paths are relative to the file's folder."""
     if not rows:
         raise SourceError(f"{file} lists no images; add a line for each")
-    file = _real(file.parent) / file.name
-    paths = [_listed_path(row.image, file.parent) for row in rows]
-    repeated = _repeated(paths)
-    if repeated and kind == "manifest":
+    folder = os.path.realpath(file.parent)
+    paths = [_listed_path(row.image, folder) for row in rows]
+    repeated = [path for path, count in Counter(paths).items() if count > 1] if kind == "manifest" else []
+    if repeated:
         raise SourceError(f"{file} lists images more than once: {listed(repeated)}; remove the repeated lines")
-    _check_any(paths, f"of {file} (paths are relative to {file.parent})")
-    return _assembled(_name(file.stem), kind, file, paths, rows)
+    _check_any(paths, f"of {file} (paths are relative to {folder})")
+    below = all(path.startswith(_slashed(folder)) for path in paths)
+    root = folder if below else _common(paths)
+    return Source(_name(file.stem), kind, Path(root), Path(folder) / file.name, _entries(root, paths, rows))
 
 
 def _from_paths(given: Sequence[Path]) -> Source:
@@ -188,54 +192,63 @@ def _from_paths(given: Sequence[Path]) -> Source:
     folders = [path for path in given if path.is_dir()]
     if folders:
         raise SourceError(f"{folders[0]} is a folder in a list of images; add folders by themselves")
-    paths = [_real(path.parent) / path.name for path in given]
+    paths = [_unlinked(str(path)) for path in given]
     _check_any(paths, "given")
-    name = paths[0].stem if len(paths) == 1 else _common(paths).name
-    return _assembled(_name(name), "list", None, paths, [Row("")] * len(paths))
+    root = _common(paths)
+    name = given[0].stem if len(given) == 1 else os.path.basename(root)
+    return Source(_name(name), "list", Path(root), None, _entries(root, paths, [Row("")] * len(paths)))
 
 
-def _listed_path(text: str, folder: Path) -> Path:
-    """Return where a path written in a file of `folder` leads."""
+def _entries(root: str, paths: Sequence[str], rows: Sequence[Row]) -> list[Entry]:
+    """Join paths and rows; of a path named again only the first counts."""
+    entries: dict[str, Entry] = {}
+    slashed = _slashed(root)
+    for path, row in zip(paths, rows, strict=True):
+        key = _key(path[len(slashed) :])
+        entries.setdefault(key, Entry(key, Path(slashed + key), row.group, row.captured_at, row.metadata))
+    return list(entries.values())
+
+
+def _listed_path(text: str, folder: str) -> str:
+    """Return where a path written in a file of `folder` leads, absolute."""
     if URL.match(text):
         raise SourceError(f"cannot read {text}: this version reads local files only; copy the images here first")
-    path = Path(os.path.abspath(folder / text))
-    if "\\" in text and not path.exists():  # written on Windows
-        path = Path(os.path.abspath(folder / text.replace("\\", "/")))
-    # Links on the way are followed only where the name as it stands is not below the folder; never the last name,
-    # which is the one people know.
-    return path if path.is_relative_to(folder) else _real(path.parent) / path.name
+    path = os.path.abspath(os.path.join(folder, text))
+    if "\\" in text and not os.path.lexists(path):  # written on Windows
+        path = os.path.abspath(os.path.join(folder, text.replace("\\", "/")))
+    return path if path.startswith(_slashed(folder)) else _unlinked(path)
 
 
-def _repeated(paths: Iterable[Path]) -> list[Path]:
-    seen: set[Path] = set()
-    again = []
-    for path in paths:
-        if path in seen:
-            again.append(path)
-        seen.add(path)
-    return again
+def _unlinked(path: str) -> str:
+    """Follow links on the way to a file, but not the file's own name, which is the one people know."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
-def _check_any(paths: Sequence[Path], where: str) -> None:
+def _check_any(paths: Sequence[str], where: str) -> None:
     """One missing image is reported with the others; if none is there, the whole source points to the wrong place."""
     if not any(os.path.lexists(path) for path in paths):
         raise SourceError(f"none of the {len(paths):,} images {where} exists, e.g. {paths[0]}; check where they lie")
 
 
-def _assembled(name: str, kind: Kind, file: Path | None, paths: Sequence[Path], rows: Sequence[Row]) -> Source:
-    """Join paths and rows to entries; of a path named again only the first counts."""
-    below = file is not None and all(path.is_relative_to(file.parent) for path in paths)
-    root = file.parent if file is not None and below else _common(paths)
-    entries: dict[str, Entry] = {}
-    for path, row in zip(paths, rows, strict=True):
-        key = _text_of(path.relative_to(root))
-        entries.setdefault(key, Entry(key, root / key, row.group, row.captured_at, row.metadata))
-    return Source(name, kind, root, file, list(entries.values()))
-
-
-def _common(paths: Sequence[Path]) -> Path:
+def _common(paths: Sequence[str]) -> str:
     """Return the nearest folder above all paths."""
     try:
-        return Path(os.path.commonpath([path.parent for path in paths]))
+        return os.path.commonpath({os.path.dirname(path) for path in paths})
     except ValueError as error:
         raise SourceError("the images lie on different drives; add those of each drive by themselves") from error
+
+
+# --- names ------------------------------------------------------------------------------------------------------
+
+
+def _slashed(folder: str) -> str:
+    return folder if folder.endswith(os.sep) else folder + os.sep
+
+
+def _key(relative: str) -> str:
+    """Return a posix key; bytes that are no text become `\\xff`, so that file will be reported as missing."""
+    return os.fsencode(relative.replace(os.sep, "/")).decode("utf-8", errors="backslashreplace")
+
+
+def _name(text: str) -> str:
+    return os.fsencode(text).decode("utf-8", errors="replace") or "images"

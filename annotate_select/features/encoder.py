@@ -1,0 +1,64 @@
+"""What every encoder can do - the store and the steps ask for nothing more - and what all of them need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from annotate_select.errors import FeaturesError
+from annotate_select.files import digest
+
+__all__ = ["Encoder", "chosen_device", "weights_digest"]
+
+
+class Encoder(Protocol):
+    """Turns images into features."""
+
+    @property
+    def image_size(self) -> int:
+        """Return the side, in pixels, at which images are handed in."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Return the width of the features."""
+        ...
+
+    def definition(self) -> dict[str, object]:
+        """Return everything that decides the features, as JSON values: two encoders of one definition agree."""
+        ...
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Encode images (b, image_size, image_size, 3) uint8 as features (b, dim) float32."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write into `folder`, which exists, what `load` of the same class needs."""
+        ...
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is a GPU when there is one.
+
+    Raises FeaturesError for a device this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise FeaturesError(f"this machine has no device {name!r}; use auto or cpu") from error
+
+
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return one digest of the names, types, shapes and bytes of all tensors."""
+    parts = []
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name].detach().cpu().numpy())
+        parts.append([name, str(array.dtype), list(array.shape), digest(array.tobytes(), size=16)])
+    return digest(parts)

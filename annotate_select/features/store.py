@@ -1,0 +1,292 @@
+"""Features on disk: one folder a name and encoder, one row an image, matched by id and fingerprint.
+
+features/NAME-DIGEST/  features.npy, ids.npy (see rows.py), definition.json, encoder/
+
+definition.json is written last and makes the folder count; of several folders of one name the newest counts. A folder
+without it is one whose first run was cut short: the next run of the same encoder goes on from its blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.errors import FeaturesError, did_you_mean, listed
+from annotate_select.features.encoder import Encoder
+from annotate_select.features.rows import BlockWriter, compare, corrupt, merge, partial_rows, read_rows
+from annotate_select.files import digest, storage_errors, whole_folder, write_whole
+from annotate_select.progress import Progress, silent
+
+__all__ = ["FeatureStore", "Features"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FOLDER = re.compile(r"(?P<name>.+)-(?P<digest>[0-9a-f]{16})")
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The stored features of a pool."""
+
+    name: str
+    digest: str  # of the encoder's definition
+    array: np.ndarray  # (n, d) float32, memory-mapped
+    ids: np.ndarray  # (n,) int64 database ids
+    keys: Sequence[str] = ()  # (n,) given by who knows the database
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What definition.json says."""
+
+    definition: dict[str, object]
+    created_at: str
+
+
+class FeatureStore:
+    """The features of one project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Return the names there are finished features of, sorted."""
+        return sorted({match["name"] for match, folder in self._folders() if (folder / "definition.json").exists()})
+
+    def open(self, name: str, fingerprints: Mapping[int, str]) -> Features:
+        """Open features, memory-mapped, for a pool given as id -> fingerprint; rows of other ids are allowed.
+
+        Raises FeaturesError when the name is unknown, a file is corrupt, an image has no row yet, or a row was made of
+        other bytes than the image has now.
+        """
+        folder, record = self._current(name)
+        rows, array = read_rows(folder)
+        if len(rows) == 0:
+            raise corrupt(folder / "ids.npy", "it is missing")
+        ids = np.fromiter(fingerprints.keys(), np.int64, len(fingerprints))
+        present, same = compare(rows, ids, _fingerprints(fingerprints.values()))
+        absent, stale = int((~present).sum()), int((present & ~same).sum())
+        if absent:
+            raise FeaturesError(
+                f"{absent:,} of {len(ids):,} images have no features {name!r} yet; run `annotate-select embed` first"
+            )
+        if stale:
+            raise FeaturesError(
+                f"{stale:,} of {len(ids):,} images changed since features {name!r} were made; "
+                "run `annotate-select embed` to encode them again"
+            )
+        return Features(name, digest(record.definition), array, rows["id"].copy())
+
+    def covers(self, name: str) -> np.ndarray:
+        """Return the stored (id, fingerprint) pairs, a structured array (n,); none for a name that is not there."""
+        return read_rows(self._current(name)[0])[0] if name in self.names() else read_rows(self.folder / name)[0]
+
+    def definition(self, name: str) -> dict[str, object]:
+        """Return the definition of the encoder that made the features."""
+        return self._current(name)[1].definition
+
+    def encoder_folder(self, name: str, digest: str) -> Path:
+        """Return where the encoder of these features is saved."""
+        return self.folder / f"{name}-{digest}" / "encoder"
+
+    def pending(
+        self,
+        name: str,
+        encoder: Encoder,
+        ids: Sequence[int] | np.ndarray,
+        fingerprints: Sequence[str],
+        *,
+        replace: bool = False,
+    ) -> list[int]:
+        """Return the positions in `ids` that have no row yet, or one made of other bytes.
+
+        Raises FeaturesError when the name belongs to another encoder, unless `replace` allows that.
+        """
+        folder = self._folder_for(name, encoder, replace)
+        stored, _ = _rows_or_none(folder) if replace else read_rows(folder)
+        rows = np.concatenate([stored, partial_rows(folder, encoder.dim)])
+        _, same = compare(rows, np.asarray(ids, np.int64), _fingerprints(fingerprints))
+        return [int(position) for position in np.flatnonzero(~same)]
+
+    def extend(
+        self,
+        name: str,
+        encoder: Encoder,
+        ids: Sequence[int] | np.ndarray,
+        fingerprints: Sequence[str],
+        batches: Iterable[tuple[np.ndarray, np.ndarray]],
+        progress: Progress = silent,
+        *,
+        replace: bool = False,
+    ) -> list[int]:
+        """Encode and store rows; returns the positions that were stored, in the order they came.
+
+        batches: (positions (b,) in `ids`, images (b, H, W, 3) uint8); images that could not be decoded are left out of
+        them. With `replace`, the name may belong to another encoder until now, and a corrupt file is made anew.
+        Raises FeaturesError on features that are not finite, or when not one row is there in the end.
+        """
+        folder = self._folder_for(name, encoder, replace)
+        total = len(self.pending(name, encoder, ids, fingerprints, replace=replace))
+        _save_encoder(encoder, folder / "encoder", replace)
+        stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress)
+        rows, array = _rows_or_none(folder) if replace else read_rows(folder)
+        merge(folder, encoder.dim, rows, array)
+        if not (folder / "ids.npy").exists():
+            raise FeaturesError("not one image could be encoded; run `annotate-select add` again to see why")
+        self._make_current(name, folder, encoder.definition())
+        return stored
+
+    def _folders(self) -> Iterator[tuple[re.Match[str], Path]]:
+        for folder in sorted(self.folder.glob("*-*")) if self.folder.is_dir() else []:
+            if (match := _FOLDER.fullmatch(folder.name)) and _NAME.fullmatch(match["name"]) and folder.is_dir():
+                yield match, folder
+
+    def _records(self, name: str) -> list[tuple[Path, _Record]]:
+        return [
+            (folder, _read_record(folder, match["digest"]))
+            for match, folder in self._folders()
+            if match["name"] == name and (folder / "definition.json").exists()
+        ]
+
+    def _current(self, name: str) -> tuple[Path, _Record]:
+        records = self._records(name)
+        if records:
+            return max(records, key=lambda one: one[1].created_at)
+        if any(match["name"] == name for match, _ in self._folders()):
+            raise FeaturesError(f"features {name!r} are not finished; run `annotate-select embed` again to go on")
+        known = self.names()
+        have = f"there are {listed(known)}{did_you_mean(name, known)}" if known else "there are none yet"
+        raise FeaturesError(f"no features are called {name!r}; {have}; make them with `annotate-select embed`")
+
+    def _folder_for(self, name: str, encoder: Encoder, replace: bool) -> Path:
+        """Return the folder of this name and encoder; refuse a name that belongs to another encoder."""
+        if not _NAME.fullmatch(name):
+            raise FeaturesError(f"{name!r} cannot name features; use letters, digits, '.', '_' and '-', at most 100")
+        definition = encoder.definition()
+        folder = self.folder / f"{name}-{digest(definition)}"
+        if not replace and name in self.names():
+            current, record = self._current(name)
+            if current != folder:
+                raise FeaturesError(
+                    f"features {name!r} were made by another encoder ({_differences(record.definition, definition)}); "
+                    "give the new ones another --name, or replace them with --retrain"
+                )
+        return folder
+
+    def _make_current(self, name: str, folder: Path, definition: dict[str, object]) -> None:
+        """Write definition.json with a time later than that of every other folder of the name."""
+        others: list[_Record] = []
+        for match, other in self._folders():
+            if match["name"] == name and (other / "definition.json").exists():
+                try:
+                    others.append(_read_record(other, match["digest"]))
+                except FeaturesError:
+                    if other != folder:  # replaced for being corrupt: it must not be asked again
+                        (other / "definition.json").unlink()
+        if others and max(others, key=lambda one: one.created_at).definition == _plain(definition):
+            return
+        created = max([datetime.now(UTC), *(_later(one.created_at) for one in others)])
+        content = {"name": name, "created_at": created.isoformat(timespec="microseconds"), "definition": definition}
+        write_whole(folder / "definition.json", json.dumps(content, indent=2) + "\n")
+
+
+def _encode(
+    encoder: Encoder,
+    folder: Path,
+    ids: np.ndarray,
+    fingerprints: Sequence[str],
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    total: int,
+    progress: Progress,
+) -> list[int]:
+    """Encode batches into blocks; what was encoded before an interruption is written too."""
+    writer = BlockWriter(folder, encoder.dim)
+    stored: list[int] = []
+    try:
+        for positions, images in batches:
+            features = _checked(encoder.encode(images), (len(positions), encoder.dim))
+            chosen = [int(position) for position in positions]
+            writer.add(ids[chosen], _fingerprints([fingerprints[i] for i in chosen]), features)
+            stored += chosen
+            progress("encoding images", len(stored), max(total, len(stored)), "")
+    finally:
+        writer.flush()
+    return stored
+
+
+def _checked(features: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if features.shape != shape:
+        raise FeaturesError(f"the encoder returned features of shape {features.shape}, expected {shape}")
+    if not np.isfinite(features).all():
+        bad = int((~np.isfinite(features).all(axis=1)).sum())
+        raise FeaturesError(
+            f"the encoder returned features that are not finite for {bad} of {len(features)} images; "
+            "train it again with `annotate-select embed --retrain`, or use other weights"
+        )
+    return features
+
+
+def _save_encoder(encoder: Encoder, folder: Path, anew: bool) -> None:
+    if anew:
+        with storage_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        with suppress(FileExistsError), whole_folder(folder) as temporary:
+            encoder.save(temporary)
+
+
+def _rows_or_none(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read rows that are about to be replaced: corrupt ones count as none."""
+    try:
+        return read_rows(folder)
+    except FeaturesError:
+        return read_rows(folder / "none")
+
+
+def _read_record(folder: Path, expected: str) -> _Record:
+    path = folder / "definition.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        record = _Record(dict(content["definition"]), str(content["created_at"]))
+        _later(record.created_at)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise corrupt(path, f"it cannot be read ({type(error).__name__}: {error})") from error
+    if digest(record.definition) != expected:
+        raise corrupt(path, "it does not fit the name of its folder")
+    return record
+
+
+def _later(moment: str) -> datetime:
+    return datetime.fromisoformat(moment) + timedelta(microseconds=1)
+
+
+def _plain(definition: Mapping[str, object]) -> object:
+    """Return the definition as it reads back from JSON: lists for tuples."""
+    return json.loads(json.dumps(definition))
+
+
+def _fingerprints(values: Iterable[str]) -> np.ndarray:
+    return np.array(list(values), "S32")
+
+
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    """Name the fields of two definitions that differ, inner ones as `outer.inner`."""
+    before, after = dict(_flat(old)), dict(_flat(new))
+    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+    parts = [f"{name}: {before.get(name, 'nothing')} stored, {after.get(name, 'nothing')} asked" for name in names]
+    return listed(parts, most=5)
+
+
+def _flat(definition: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in definition.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, list(value) if isinstance(value, tuple) else value

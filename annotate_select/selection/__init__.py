@@ -1,0 +1,1 @@
+"""What to label next: strategies over arrays, and the guards that every batch passes."""

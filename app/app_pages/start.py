@@ -1,0 +1,103 @@
+"""Project: open one, make one, add images to it, and get it ready for labelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import creation
+import state
+import streamlit as st
+from panels import job_panel, start_job
+
+from annotate_select.errors import AnnotateSelectError
+from annotate_select.project import Project, recent_projects
+
+
+def open_folder(folder: str) -> None:
+    """Open the project in a folder."""
+    try:
+        state.use(folder)
+    except AnnotateSelectError as error:
+        state.say("error", str(error))
+
+
+def add(project: Project, source: Path) -> None:
+    """Add images with a bar, then get the project ready in the background."""
+    bar = st.progress(0.0, text="reading the images")
+    report = creation.add_images(project, source, lambda share, text: bar.progress(min(1.0, share), text=text))
+    state.say("success", report)
+    start_job(project, *creation.prepare_command(project.status().images))
+
+
+def show_current(project: Project) -> None:
+    """Say where the open project stands, and offer the next step."""
+    status = project.status()
+    st.subheader(project.name)
+    classes = ", ".join(project.classes)
+    st.caption(f"{project.root} · {status.images:,} images · {status.labelled:,} labelled · classes: {classes}")
+    job = job_panel(project)
+    running = job is not None and job.state == "running"
+    if not running and status.images and not (status.batches and status.exam_total):
+        command = creation.prepare_command(status.images)
+        st.button("Prepare for labelling", type="primary", key="prepare", on_click=start_job, args=(project, *command))
+    elif status.batches and st.button("Start labelling", type="primary", key="start_labelling", disabled=running):
+        st.switch_page("app_pages/label.py")
+    with st.expander("Add images", expanded=status.images == 0):
+        folder = st.text_input("Folder of images, or a CSV manifest", key="more_images")
+        if st.button("Add", key="add_more", disabled=running):
+            try:
+                add(project, creation.check_folder(folder))
+                st.rerun()
+            except AnnotateSelectError as error:
+                st.error(str(error))
+    st.button("Close this project", on_click=state.close, key="close_project")
+
+
+def show_open() -> None:
+    """Offer the projects opened lately, and any by its path."""
+    st.subheader("Open a project")
+    for root in recent_projects()[:8]:
+        st.button(
+            root.name, help=str(root), key=f"open-{root}", width="stretch", on_click=open_folder, args=(str(root),)
+        )
+    folder = st.text_input("Its folder", key="open_path", placeholder="/path/to/my-project")
+    if st.button("Open", key="open_by_path", disabled=not folder.strip()):
+        open_folder(folder.strip())
+        st.rerun()
+
+
+def show_new() -> None:
+    """Offer to make a project."""
+    st.subheader("New project")
+    name = st.text_input("Name", key="new_name", placeholder="e.g. defects")
+    by_folder, by_upload = st.tabs(["Images in a folder on this computer", "Upload images"])
+    images = by_folder.text_input("Folder of images", key="new_images", placeholder="/path/to/images")
+    if images.strip() and Path(images).expanduser().is_dir():
+        n, whole = creation.count_images(Path(images).expanduser())
+        by_folder.caption(f"{'' if whole else 'more than '}{n:,} images there; they stay where they are")
+    uploads = by_upload.file_uploader(
+        "Images", type=sorted(creation.SUFFIXES), accept_multiple_files=True, key="new_uploads"
+    )
+    classes = st.text_area("Classes, one a line", key="new_classes", height=120, placeholder="ok\ncrack\ndent")
+    where = st.text_input("Where to put the project", key="new_where", placeholder=str(creation.beside(name or "NAME")))
+    if st.button("Make the project", type="primary", key="make"):
+        try:
+            project = creation.make(name, where, creation.class_names(classes), images, uploads)
+            state.use(project.root)
+            source = creation.save_uploads(project, uploads) if uploads else creation.check_folder(images)
+            add(project, source)
+        except AnnotateSelectError as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+
+
+current = state.project()
+if current is not None:
+    show_current(current)
+else:
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        show_open()
+    with right:
+        show_new()

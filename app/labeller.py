@@ -1,0 +1,46 @@
+"""The labelling component: the browser holds the queue and sends events to the routes; no script run a label."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from annotate_select.project import Project
+
+HERE = Path(__file__).parent
+# In this order: one module, each file may use what stands above it.
+SCRIPTS = ("outbox.js", "timeline.js", "pictures.js", "screen.js", "labeller.js")
+
+_mount = st.components.v2.component(
+    "annotate_select.labeller",
+    html='<div class="labeller" data-refused-keys="0"></div>',
+    css=(HERE / "labeller.css").read_text(encoding="utf-8"),
+    js="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
+)
+
+
+def labeller(project: Project, annotator: str) -> tuple[bool, bool]:
+    """Show the labeller; return whether it has nothing left to show, and whether its user wants another name."""
+    result = _mount(
+        key=f"labeller-{project.id}-{annotator}",
+        data={
+            "project": project.id,
+            "annotator": annotator,
+            "classes": project.classes,
+            "token": f"{project.id}.{project.token(annotator)}",
+            "events_url": "/api/annotations",
+            "queue_url": "/api/queue",
+            "image_url": "/api/image",
+            "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
+        },
+        default={"empty": False},
+        on_empty_change=_nothing,
+        on_leave_change=_nothing,
+    )
+    return bool(result.empty), bool(result.leave)
+
+
+def _nothing() -> None:
+    """Streamlit needs a callback to know the name of a state."""

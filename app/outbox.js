@@ -1,0 +1,146 @@
+// What was said here and is not yet known to be on the server's disk.
+//
+// One localStorage key an event, so that two tabs of one annotator never overwrite each other; whoever holds the Web
+// Lock sends, in the order things were said. An event leaves only when the server acknowledged or refused it, so a
+// reload, a crash, a closed tab or a dead server loses nothing: whatever opens next sends what is left.
+
+const MOST_AT_ONCE = 200;
+const LONGEST_WAIT = 15000; // milliseconds between two attempts
+const TIMEOUT = 20000;
+
+class Outbox {
+  constructor({ project, annotator, url, token, onAnswer, onChange }) {
+    this.prefix = `annotate-select:${project}:${encodeURIComponent(annotator)}:`;
+    Object.assign(this, { url, token, onAnswer, onChange });
+    this.unstored = new Map(); // events for which localStorage had no room
+    this.fails = 0;
+    this.problem = "";
+    this.most = MOST_AT_ONCE;
+    this.clock = Math.max(0, ...this.pending().map((event) => event.t));
+    this.listeners = [
+      ["online", () => this.send()],
+      ["pagehide", () => this.sendLast()],
+      ["storage", (e) => (e.key === null || e.key.startsWith(this.prefix)) && this.onChange()],
+    ];
+    for (const [type, listener] of this.listeners) window.addEventListener(type, listener);
+  }
+
+  close() {
+    for (const [type, listener] of this.listeners) window.removeEventListener(type, listener);
+    clearTimeout(this.timer);
+    this.closed = true;
+    this.sendLast();
+  }
+
+  // Keep an event; `local` holds what only this screen needs of it.
+  add(event, local) {
+    this.clock = Math.max(Date.now(), this.clock + 1); // strictly rising: the order of arrival decides what counts
+    const kept = { ...event, said_at: new Date(this.clock).toISOString(), t: this.clock, local };
+    try {
+      localStorage.setItem(this.prefix + event.uid, JSON.stringify(kept));
+    } catch {
+      this.unstored.set(event.uid, kept);
+    }
+    this.onChange();
+    this.schedule(0);
+    return kept;
+  }
+
+  // Everything not yet acknowledged, of all tabs of this annotator, oldest first.
+  pending() {
+    const events = [...this.unstored.values()];
+    for (let i = 0; i < localStorage.length; i++) {
+      const name = localStorage.key(i);
+      if (!name.startsWith(this.prefix)) continue;
+      try {
+        events.push(JSON.parse(localStorage.getItem(name)));
+      } catch {
+        localStorage.removeItem(name); // not ours: we write whole JSON
+      }
+    }
+    return events.filter((event) => event?.uid).sort((a, b) => a.t - b.t);
+  }
+
+  forget(uids) {
+    for (const uid of uids) {
+      this.unstored.delete(uid);
+      localStorage.removeItem(this.prefix + uid);
+    }
+  }
+
+  schedule(wait) {
+    if (this.closed) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(), wait);
+  }
+
+  // Send until nothing is left; after a failure try again later, ever less often.
+  async send() {
+    if (this.sending || this.closed) return;
+    this.sending = true;
+    clearTimeout(this.timer);
+    try {
+      // Locks and randomUUID exist only on https and localhost; without the lock a double sending is harmless.
+      await (navigator.locks ? navigator.locks.request(this.prefix, () => this.drain()) : this.drain());
+      this.fails = 0;
+      this.problem = "";
+    } catch (error) {
+      this.fails += 1;
+      this.problem = error.said ?? "";
+      this.schedule(Math.min(LONGEST_WAIT, 250 * 2 ** this.fails) * (0.75 + Math.random() / 2));
+    } finally {
+      this.sending = false;
+      this.onChange();
+      if (!this.fails && this.pending().length) this.schedule(0);
+    }
+  }
+
+  async drain() {
+    for (let events = this.pending(); events.length && !this.closed; events = this.pending()) {
+      const sent = events.slice(0, this.most);
+      const response = await this.post(sent, { signal: AbortSignal.timeout(TIMEOUT) });
+      const answer = await this.read(response);
+      if (response.ok && Array.isArray(answer.acked)) {
+        this.forget(answer.acked);
+        this.forget(answer.refused.map(([uid]) => uid));
+        this.most = MOST_AT_ONCE;
+        this.onAnswer(answer, sent);
+      } else if ([400, 413].includes(response.status)) {
+        this.isolate(sent, answer.error); // one event is at fault: find it, and let the others through
+      } else {
+        throw Object.assign(new Error(response.status), { said: answer.error });
+      }
+      this.onChange();
+    }
+  }
+
+  isolate(sent, reason) {
+    if (sent.length > 1) {
+      this.most = Math.ceil(sent.length / 2);
+      return;
+    }
+    this.forget([sent[0].uid]);
+    this.most = MOST_AT_ONCE;
+    this.onAnswer({ acked: [], refused: [[sent[0].uid, reason ?? "the server could not read it"]] }, sent);
+  }
+
+  async read(response) {
+    try {
+      return await response.json();
+    } catch {
+      throw new Error("not JSON"); // a proxy's page, or the server is going down
+    }
+  }
+
+  post(events, options) {
+    const body = JSON.stringify({ events: events.map(({ t, local, ...event }) => event) });
+    const headers = { "Content-Type": "application/json", "X-Annotate-Token": this.token };
+    return fetch(this.url, { method: "POST", headers, body, ...options });
+  }
+
+  // The page goes away: a last attempt that outlives it. Nothing is forgotten, so at worst it is sent twice.
+  sendLast() {
+    const events = this.pending().slice(0, 150); // keepalive takes 64 kB
+    if (events.length) this.post(events, { keepalive: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,108 @@
+"""Parts that several pages show: a background job, the button for the next round, and what is missing."""
+
+from __future__ import annotations
+
+import state
+import streamlit as st
+
+from annotate_select import strategies
+from annotate_select.errors import AnnotateSelectError
+from annotate_select.project import Project
+from annotate_select.steps.jobs import Job
+
+__all__ = ["job_panel", "need_project", "next_batch", "start_job"]
+
+WHAT = {
+    "prepare": "Preparing the project: learning what the images look like, drawing the exam, choosing the first batch",
+    "next": "Training, and choosing the next batch",
+    "train": "Training",
+}
+
+
+def need_project() -> Project:
+    """Return the project, or send the visitor to the page that opens one."""
+    project = state.project()
+    if project is None:
+        st.info("No project is open yet.")
+        st.page_link("app_pages/start.py", label="Open or make a project", icon=":material/folder_open:")
+        st.stop()
+    return project
+
+
+def start_job(project: Project, *command: str) -> None:
+    """Start a command in the background; the error of one that cannot start is said."""
+    try:
+        project.start(*command)
+    except AnnotateSelectError as error:
+        state.say("error", str(error))
+    st.session_state["watched"] = True
+
+
+def job_panel(project: Project, *, every: float = 1.0) -> Job | None:
+    """Show the newest job while it runs, and its error if it failed; return it."""
+    job = project.job()
+    if job is None:
+        return None
+    if job.state == "running":
+        st.fragment(_running, run_every=every)(project, job.id)
+    elif job.state == "failed":
+        st.error(f"`{' '.join(job.command)}` stopped: {job.message}")
+    elif st.session_state.pop("watched", False) and job.message:
+        st.success(job.message)
+    return job
+
+
+def _running(project: Project, job_id: str) -> None:
+    """Draw the progress; when the job is over, run the whole page again."""
+    job = project.job()
+    if job is None or job.id != job_id or job.state != "running":
+        st.rerun(scope="app")
+    st.write(f"**{WHAT.get(job.command[0], ' '.join(job.command))}**")
+    st.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=_pace(job))
+
+
+def _pace(job: Job) -> str:
+    """Say the stage, how far it is, how fast, and how long it will take."""
+    parts = [job.stage]
+    if job.total > 1:
+        parts.append(f"{job.done:,} of {job.total:,}")
+    if job.rate:
+        parts.append(f"{job.rate:,.1f} a second")
+    if job.seconds_left is not None:
+        parts.append(_duration(job.seconds_left))
+    if job.note:
+        parts.append(job.note)
+    return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s left"
+    return f"{round(seconds / 60)} min left"
+
+
+def next_batch(project: Project, *, settings: bool) -> None:
+    """Show the button that trains and picks the next batch; with `settings`, how many and by which strategy."""
+    status = project.status()
+    known = len([n for n in status.per_class.values() if n])
+    n, strategy = project.config.select.n, None
+    if settings:
+        left, right = st.columns(2)
+        n = left.number_input("Images in the batch", 1, max(1, status.images), min(50, status.images), key="batch_n")
+        infos = {info.name: info for info in strategies()}
+        names = sorted(infos, key=lambda name: name != "auto")
+        strategy = right.selectbox("Strategy", names, key="batch_strategy")
+        st.caption(infos[strategy].summary)
+    else:
+        n = 50
+    command = ["next", "--batch", str(n), *(["--strategy", strategy] if strategy else [])]
+    running = (job := project.job()) is not None and job.state == "running"
+    st.button(
+        "Train and pick the next batch",
+        type="primary",
+        key="next_batch",
+        disabled=running or known < 2,
+        help="Label images of at least two classes first." if known < 2 else None,
+        on_click=start_job,
+        args=(project, *command),
+    )

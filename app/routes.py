@@ -1,0 +1,226 @@
+"""What the labeller in the browser talks to: images, the queue, and annotations, which are stored before the answer.
+
+A request is let in by its token, "PROJECT.TOKEN", issued to one annotator of one project; it comes in a header, which
+no other site can send, or for images in the query. Ids and labels come from outside; paths never do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import projects
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from annotate_select import __version__
+from annotate_select.annotations.events import Event
+from annotate_select.annotations.queue import QueueItem, QueueProgress
+from annotate_select.errors import AnnotateSelectError, ImageError, UnknownImages
+from annotate_select.project import Project
+
+__all__ = ["routes"]
+
+SIZES = (128, 640, 1024, 1600, 2400)  # pixels of the longest side: few, so that the cache is small and often hit
+MOST_EVENTS = 1_000
+MOST_BYTES = 2_000_000
+MOST_QUEUE = 200
+MOST_RECENT = 50
+# Exam images and audit picks look alike, so that nobody labels the exam with more care than the rest.
+CHANCE = "chosen at random"
+BY_CHANCE = ("random audit", "picked at random")  # how the reasons of picks made by chance begin
+
+
+class RefusedError(Exception):
+    """A request that is answered with an error; `status` is the HTTP one."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whom a token speaks for."""
+
+    project: Project
+    annotator: str
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answered(handler: Handler) -> Handler:
+    """Turn what the handler raises into JSON that says what is wrong."""
+
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RefusedError as error:
+            return JSONResponse({"error": str(error)}, error.status)
+        except (UnknownImages, ImageError) as error:
+            return JSONResponse({"error": str(error)}, 404)
+        except AnnotateSelectError as error:  # a full disk, a locked database: the browser keeps its events and retries
+            return JSONResponse({"error": str(error)}, 503)
+
+    return wrapped
+
+
+@answered
+async def ping(request: Request) -> Response:
+    """Say that the routes are there."""
+    return JSONResponse({"app": "annotate-select", "version": __version__})
+
+
+@answered
+async def image(request: Request) -> Response:
+    """Answer with an image of the token's project, no larger than asked for."""
+    visitor = await run_in_threadpool(_visitor, request.query_params.get("t") or _header(request))
+    wanted = _number(request.query_params.get("w", "1024"), "w", 1, 100_000)
+    size = next((size for size in SIZES if size >= wanted), SIZES[-1])
+    path = await run_in_threadpool(visitor.project.thumbnail, request.path_params["id"], size)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return FileResponse(path, media_type="image/webp", headers=headers)
+
+
+@answered
+async def queue(request: Request) -> Response:
+    """Answer with the images to show next, the latest decisions, and how far the work is."""
+    visitor = await run_in_threadpool(_visitor, _header(request))
+    n = _number(request.query_params.get("n", "50"), "n", 1, MOST_QUEUE)
+    return JSONResponse(await run_in_threadpool(_queue, visitor, n), headers={"Cache-Control": "no-store"})
+
+
+@answered
+async def annotations(request: Request) -> Response:
+    """Store events and then acknowledge them; sending them again does no harm."""
+    visitor = await run_in_threadpool(_visitor, _header(request))
+    events = _events(await _body(request), visitor.annotator)
+    return JSONResponse(await run_in_threadpool(_record, visitor, events))
+
+
+def routes() -> list[Route]:
+    """Return the routes that stand beside Streamlit's own."""
+    return [
+        Route("/api/ping", ping),
+        Route("/api/image/{id:int}", image),
+        Route("/api/queue", queue),
+        Route("/api/annotations", annotations, methods=["POST"]),
+    ]
+
+
+def _header(request: Request) -> str:
+    return request.headers.get("x-annotate-token", "")
+
+
+def _visitor(text: str) -> Visitor:
+    project_id, _, token = text.partition(".")
+    project = projects.by_id(project_id) if token else None
+    annotator = project.annotator_of(token) if project is not None else None
+    if project is None or not annotator:
+        raise RefusedError(403, "the token is not valid for a project on this server; open the labelling page again")
+    return Visitor(project, annotator)
+
+
+def _number(text: str, name: str, least: int, most: int) -> int:
+    """Read a whole number of the query; too large a one counts as the largest allowed."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < least:
+        raise RefusedError(400, f"{name} must be a whole number from {least} to {most}, got {text[:40]!r}")
+    return min(int(text), most)
+
+
+def _queue(visitor: Visitor, n: int) -> dict[str, object]:
+    project, annotator = visitor.project, visitor.annotator
+    return {
+        "items": [
+            {"id": one.image_id, "key": one.key, "batch": one.batch, "why": _why(one)}
+            for one in project.queue(annotator, n)
+        ],
+        "recent": [
+            {"uid": one.uid, "image": one.image_id, "key": one.key, "kind": one.kind, "label": one.label}
+            for one in project.recent(annotator, MOST_RECENT)
+        ],
+        "progress": _progress(project.progress(annotator)),
+    }
+
+
+def _why(one: QueueItem) -> str:
+    reason = one.reason or ""
+    return CHANCE if one.is_exam or reason.startswith(BY_CHANCE) else reason
+
+
+def _progress(progress: QueueProgress) -> dict[str, int]:
+    # Not the batch's own counts: a bar that stands still for some images would give away which are the exam's.
+    return {"left": progress.left, "by_me": progress.by_me, "labelled": progress.labelled_total}
+
+
+def _record(visitor: Visitor, events: list[Event]) -> dict[str, object]:
+    outcome = visitor.project.record(events)
+    return {
+        "acked": outcome.acked,
+        "refused": [[uid, reason] for uid, reason in outcome.refused],
+        "progress": _progress(visitor.project.progress(visitor.annotator)),
+    }
+
+
+async def _body(request: Request) -> object:
+    """Read JSON, and stop reading where it gets too long."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise RefusedError(400, "the body must be JSON, with Content-Type: application/json")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise RefusedError(413, f"the body may have at most {MOST_BYTES:,} bytes; send fewer events at once")
+        chunks.append(chunk)
+    try:
+        return json.loads(b"".join(chunks))
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the body is not JSON: {error}") from error
+
+
+def _events(body: object, annotator: str) -> list[Event]:
+    events = body.get("events") if isinstance(body, Mapping) else None
+    if not isinstance(events, list):
+        raise RefusedError(400, 'the body must be {"events": [...]}')
+    if len(events) > MOST_EVENTS:
+        raise RefusedError(413, f"at most {MOST_EVENTS:,} events at once, got {len(events):,}")
+    return [_event(one, i, annotator) for i, one in enumerate(events)]
+
+
+def _event(one: object, i: int, annotator: str) -> Event:
+    if not isinstance(one, Mapping):
+        raise RefusedError(400, f"events[{i}] must be an object, got {type(one).__name__}")
+    return Event(
+        uid=_text(one, "uid", i) or "",
+        image_id=_whole(one, "image", i) or 0,
+        annotator=annotator,
+        kind=_text(one, "kind", i) or "",
+        label=_text(one, "label", i, optional=True),
+        target_uid=_text(one, "target", i, optional=True),
+        said_at=_text(one, "said_at", i, optional=True),
+        shown_ms=_whole(one, "shown_ms", i, optional=True),
+        batch=_whole(one, "batch", i, optional=True),
+    )
+
+
+def _text(one: Mapping[str, object], name: str, i: int, *, optional: bool = False) -> str | None:
+    value = one.get(name)
+    if value is None and optional:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= 200:
+        raise RefusedError(400, f"events[{i}].{name} must be text of 1 to 200 characters, got {str(value)[:40]!r}")
+    return value
+
+
+def _whole(one: Mapping[str, object], name: str, i: int, *, optional: bool = False) -> int | None:
+    value = one.get(name)
+    if value is None and optional:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise RefusedError(400, f"events[{i}].{name} must be a whole number, got {str(value)[:40]!r}")
+    return value

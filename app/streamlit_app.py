@@ -1,0 +1,29 @@
+"""The app: Start, Label, Model, Export. Every action is a call of Project; this is only its screen."""
+
+from __future__ import annotations
+
+import state
+import streamlit as st
+
+st.set_page_config(page_title="annotate-select", page_icon=":material/stacks:", layout="wide")
+state.begin()
+
+pages = [
+    st.Page("app_pages/start.py", title="Project", icon=":material/folder_open:", default=True),
+    st.Page("app_pages/label.py", title="Label", icon=":material/label:", url_path="label"),
+    st.Page("app_pages/model.py", title="Model", icon=":material/monitoring:", url_path="model"),
+    st.Page("app_pages/export.py", title="Export", icon=":material/download:", url_path="export"),
+]
+page = st.navigation(pages, position="top")
+st.html(
+    """<style>
+    [data-testid="stMainBlockContainer"] { padding-left: 1.5rem; padding-right: 1.5rem; }
+    [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
+    [data-testid="stStatusWidget"] { display: none; }
+    </style>"""
+)
+message = state.said()
+if message is not None:
+    kind, text = message
+    (st.error if kind == "error" else st.success)(text)
+page.run()
