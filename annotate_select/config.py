@@ -96,7 +96,7 @@ def read(folder: Path) -> Config:
     """
     path = folder / FILE_NAME
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no {path}; make a project with `annotate-select init {folder}`") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -115,28 +115,43 @@ def validated(values: dict[str, Any], where: str) -> Config:
 
 
 def write(folder: Path, config: Config) -> None:
-    """Write `folder/project.toml`, keeping the comments and the order of a file that is there already."""
+    """Write `folder/project.toml`; of a file that is there already, only what differs is touched.
+
+    Raises ConfigError when the file cannot be understood any more; it is then left as it is.
+    """
     import tomlkit
 
     path = folder / FILE_NAME
-    old = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    _update(old, config.model_dump(exclude_none=True))
-    write_whole(path, tomlkit.dumps(old))
+    after = config.model_dump(exclude_none=True)
+    if path.exists():
+        before = read(folder).model_dump(exclude_none=True)
+        document = tomlkit.parse(path.read_text(encoding="utf-8-sig"))
+        _update(document, before, after)
+    else:
+        document = tomlkit.document()
+        document.update(after)
+    write_whole(path, tomlkit.dumps(document))
 
 
-def _update(table: Any, values: dict[str, Any]) -> None:
-    """Change only what differs, so that what a person wrote stays as it was written."""
-    for key in [key for key in table if key not in values]:
-        del table[key]
-    for key, value in values.items():
-        if isinstance(value, dict) and key in table:
-            _update(table[key], value)
-        elif key not in table or _plain(table[key]) != value:
+def _update(table: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Change what differs between two dumps, so that what a person wrote stays as it was written."""
+    for key in before.keys() - after.keys():
+        table.pop(key, None)
+    for key, value in after.items():
+        old = before.get(key)
+        if old == value:
+            continue
+        if isinstance(value, dict) and isinstance(old, dict) and key in table:
+            _update(table[key], old, value)
+        elif isinstance(value, list) and isinstance(old, list) and key in table and value[: len(old)] == old:
+            for item in value[len(old) :]:
+                table[key].append(item)
+        elif isinstance(value, list) and isinstance(old, list) and key in table and len(value) == len(old):
+            for index, item in enumerate(value):
+                if item != old[index]:
+                    table[key][index] = item
+        else:
             table[key] = value
-
-
-def _plain(value: Any) -> Any:
-    return value.unwrap() if hasattr(value, "unwrap") else value
 
 
 def _problems(error: ValidationError) -> str:

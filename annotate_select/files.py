@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from annotate_select.errors import BusyError, StorageError
 
-__all__ = ["digest", "lock", "whole_file", "whole_folder", "write_whole"]
+__all__ = ["digest", "lock", "storage_errors", "whole_file", "whole_folder", "write_whole"]
 
 
 @contextmanager
@@ -25,13 +25,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-    temporary = Path(name)
+        temporary = _beside(path)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the system applies the umask
     try:
         yield temporary
         with storage_errors(path):
-            os.chmod(temporary, 0o666 & ~_umask())
             _sync(temporary)
             os.replace(temporary, path)
             _sync(path.parent)
@@ -50,27 +48,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = _beside(path)
+        temporary.mkdir()
     try:
         yield temporary
-        with storage_errors(path):
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    _sync(file)
-            os.chmod(temporary, 0o777 & ~_umask())
-            try:
-                os.rename(temporary, path)
-            except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise FileExistsError(str(path)) from error
-                raise
-            _sync(path.parent)
-    except FileExistsError:
-        raise
+        for entry in [*temporary.rglob("*"), temporary]:
+            _sync(entry)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and path.is_dir():
+                raise _Taken from error
+            raise
+        _sync(path.parent)
+    except _Taken as error:
+        raise FileExistsError(str(path)) from error
     except OSError as error:
         raise _storage_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _Taken(Exception):  # noqa: N818 - never leaves this module
+    """Another process made the folder first."""
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -91,12 +91,13 @@ def lock(path: Path, doing: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(path, timeout=0)
     try:
-        with storage_errors(path):
-            held.acquire()
-    except Timeout as error:
+        held.acquire()
+    except Timeout as error:  # a Timeout is an OSError: it has to be asked for first
         raise BusyError(
             f"another process is {doing} in {path.parent}; wait until it ends, then run this again"
         ) from error
+    except OSError as error:
+        raise _storage_error(path, error) from error
     try:
         yield
     finally:
@@ -114,8 +115,6 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what the operating system says about `path` into a StorageError that says what to do."""
     try:
         yield
-    except FileExistsError:
-        raise
     except OSError as error:
         raise _storage_error(path, error) from error
 
@@ -141,7 +140,6 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    """Name a temporary neighbour, on the same file system, that nobody else uses."""
+    return path.with_name(f".{path.name}.{token_hex(8)}.tmp")

@@ -118,10 +118,7 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["labels.csv"]
 
 
-FILE_IN_THE_WAY = pytest.mark.xfail(raises=FileExistsError, reason="storage_errors lets FileExistsError through")
-
-
-@pytest.mark.parametrize("below", [pytest.param("x.csv", marks=FILE_IN_THE_WAY), "a/x.csv"])
+@pytest.mark.parametrize("below", ["x.csv", "a/x.csv"])
 def test_a_file_where_a_folder_should_be(old: Path, below: str) -> None:
     with pytest.raises(StorageError, match=r"cannot write .*labels\.csv"):
         write_whole(old / below, "x")
@@ -196,13 +193,8 @@ HOLD = (
     "with lock(Path(sys.argv[1]), 'selecting a batch'):\n"
     "    print('ready', flush=True); time.sleep(60)\n"
 )
-NOT_BUSY = pytest.mark.xfail(
-    raises=StorageError,
-    reason="filelock.Timeout is an OSError, so storage_errors takes it before it becomes a BusyError",
-)
 
 
-@NOT_BUSY
 def test_a_lock_of_another_process(tmp_path: Path) -> None:
     path = tmp_path / "project" / ".selecting.lock"
     message = r"another process is selecting a batch in .*project; wait until it ends, then run this again"
@@ -218,7 +210,6 @@ def test_a_lock_is_free_when_its_process_dies(tmp_path: Path) -> None:
         assert path.exists()
 
 
-@NOT_BUSY
 def test_a_lock_is_not_held_twice(tmp_path: Path) -> None:
     with lock(tmp_path / "x.lock", "training"), pytest.raises(BusyError), lock(tmp_path / "x.lock", "training"):
         pass

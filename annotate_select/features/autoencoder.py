@@ -201,9 +201,7 @@ class Autoencoder:
     def transform(self, images: np.ndarray | Dataset[Any]) -> np.ndarray:
         """Return features (n, dim) float32."""
         data = _Images(images, self.image_size)
-        blocks = [
-            self._run(lambda net, x: net.encoder(x), data.batch(rows)) for rows in _blocks(len(data))
-        ]
+        blocks = [self._run(lambda net, x: net.encoder(x), data.batch(rows)) for rows in _blocks(len(data))]
         return np.concatenate(blocks) if blocks else np.empty((0, self.dim), dtype=np.float32)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
@@ -234,8 +232,14 @@ class Autoencoder:
     def save(self, folder: Path) -> None:
         """Write weights.safetensors and autoencoder.json into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.contiguous() for name, t in self._fitted().state_dict().items()}, folder / "weights.safetensors")
-        about = {"config": asdict(self.config), "trained_on": self.trained_on, "history": [asdict(e) for e in self.history]}
+        save_file(
+            {name: t.contiguous() for name, t in self._fitted().state_dict().items()}, folder / "weights.safetensors"
+        )
+        about = {
+            "config": asdict(self.config),
+            "trained_on": self.trained_on,
+            "history": [asdict(e) for e in self.history],
+        }
         (folder / "autoencoder.json").write_text(json.dumps(about, indent=1))
 
     @classmethod

@@ -1,47 +1,92 @@
-"""k-means by FAISS with settings that suit batches of any size, and quiet on data without structure."""
+"""k-means on directions by FAISS (spherical: centroids have length 1), and who belongs to which centroid."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import faiss
 import numpy as np
 
-__all__ = ["Clusters", "cluster"]
+from annotate_select.selection.geometry import BLOCK
 
-ITERATIONS = 20  # the objective hardly moves after 15 on image features
-POINTS_PER_CENTROID = 256  # FAISS trains on at most this many rows a centroid
-_BLOCK = 65_536
+__all__ = ["assign", "centroids"]
 
-
-@dataclass(frozen=True, eq=False)
-class Clusters:
-    """`assignment` (n,) cluster of each row, `distances` (n,) squared distance to its centroid, `sizes` (k,)."""
-
-    assignment: np.ndarray
-    distances: np.ndarray
-    sizes: np.ndarray
+ITERATIONS = 20
+POINTS_PER_CENTROID = 256  # more change a centroid by less than the choice of the first ones does
+FLAT = 2048  # more clusters than these are found in two levels, or the cost grows with their square
+LEAST_WEIGHT = 1e-6  # of the mean: a cluster of no weight at all would have no centroid
 
 
-def cluster(points: np.ndarray, k: int, seed: int) -> Clusters:
-    """Divide points (n, d) float32 into at most k clusters; some may be empty."""
-    n, d = points.shape
-    if k >= n:
-        return Clusters(np.arange(n), np.zeros(n), np.ones(n, dtype=np.int64))
-    points = np.ascontiguousarray(points)
-    engine = faiss.Kmeans(
-        d,
+def centroids(
+    points: np.ndarray, rows: np.ndarray, k: int, *, hashes: np.ndarray, seed: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return up to k centroids (k, d) float32 of points[rows], read-only points (n, d) float32.
+
+    Trained on at most 256 rows a centroid, those of the lowest hashes (n,). `weights` (n,), at least 0. At most as
+    many centroids as rows; fewer different points than k give some centroid no member. Above 2,048 centroids the
+    rows are cut into parts of about 1,024 first.
+    """
+    k = min(k, len(rows))
+    if k > FLAT:
+        return _two_levels(points, rows, k, hashes, seed, weights)
+    rows = _sample(rows, hashes, k * POINTS_PER_CENTROID)
+    kmeans = faiss.Kmeans(
+        points.shape[1],
         k,
         niter=ITERATIONS,
-        seed=seed % 2**31,
+        seed=seed & 0x7FFFFFFF,
+        spherical=True,
         min_points_per_centroid=1,
         max_points_per_centroid=POINTS_PER_CENTROID,
     )
-    engine.train(points)
-    assignment = np.empty(n, dtype=np.int64)
-    distances = np.empty(n, dtype=np.float64)
-    for start in range(0, n, _BLOCK):
-        found, near = engine.index.search(points[start : start + _BLOCK], 1)
-        assignment[start : start + _BLOCK] = near[:, 0]
-        distances[start : start + _BLOCK] = found[:, 0]
-    return Clusters(assignment, distances, np.bincount(assignment, minlength=k))
+    kmeans.train(np.ascontiguousarray(points[rows]), weights=_mass(weights, rows))
+    return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
+
+
+def assign(points: np.ndarray, rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each of `rows` the number of the centroid of the largest cosine, and that cosine."""
+    number = np.empty(len(rows), dtype=np.int64)
+    cosine = np.empty(len(rows), dtype=np.float32)
+    step = max(1, BLOCK // max(centres.shape))
+    for start in range(0, len(rows), step):
+        cosines = points[rows[start : start + step]] @ centres.T  # (b, k)
+        number[start : start + step] = cosines.argmax(axis=1)
+        cosine[start : start + step] = cosines.max(axis=1)
+    return number, cosine
+
+
+def _two_levels(
+    points: np.ndarray, rows: np.ndarray, k: int, hashes: np.ndarray, seed: int, weights: np.ndarray | None
+) -> np.ndarray:
+    parts = -(-k // (FLAT // 2))
+    number, _ = assign(points, rows, centroids(points, rows, parts, hashes=hashes, seed=seed, weights=weights))
+    sizes = np.bincount(number, minlength=parts)
+    # What rounding leaves over goes to the largest parts; no part gets more centroids than it has rows.
+    shares = np.minimum(np.maximum(sizes * k // len(rows), sizes > 0), sizes)
+    for part in np.argsort(-sizes, kind="stable"):
+        shares[part] += min(max(0, k - int(shares.sum())), int(sizes[part] - shares[part]))
+    found = [
+        _flat_or_rows(points, rows[number == part], int(shares[part]), hashes, seed, weights)
+        for part in np.flatnonzero(shares)
+    ]
+    return np.concatenate(found)[:k]
+
+
+def _flat_or_rows(
+    points: np.ndarray, rows: np.ndarray, k: int, hashes: np.ndarray, seed: int, weights: np.ndarray | None
+) -> np.ndarray:
+    """Cluster one part; a part that is still too large, as of equal rows, is sampled instead of cut again."""
+    if k > FLAT:
+        return np.asarray(points[_sample(rows, hashes, k)])
+    return centroids(points, rows, k, hashes=hashes, seed=seed, weights=weights)
+
+
+def _sample(rows: np.ndarray, hashes: np.ndarray, most: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return np.sort(rows[np.argpartition(hashes[rows], most)[:most]])
+
+
+def _mass(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    if weights is None or not weights[rows].any():
+        return None
+    mass = weights[rows] / weights[rows].mean()
+    return np.maximum(mass, LEAST_WEIGHT).astype(np.float32)

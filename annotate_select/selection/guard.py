@@ -1,104 +1,182 @@
-"""No batch repeats itself: near-duplicates and crowded groups wait until nothing else is left."""
+"""Keep a batch from repeating itself: near-duplicates stay apart, and no group fills it.
+
+Two rows whose directions have a cosine above `pool.near_duplicate` do not share a batch, and no pick is that near to a
+labelled row, as long as anything else is left. Of the first k picks a group may have at most ceil(s k), where s is
+twice the group's share of the candidates, or 2 / (G + 1) with G groups if that is more, and never above 2/3; the cap
+gives way before the near-duplicates do. Strategies that rank use `walk`; those that propose a whole set use `spread`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from annotate_select.selection.pool import FEW_DIMENSIONS, Chosen, Pool
+from annotate_select.selection.geometry import near
+from annotate_select.selection.pool import Chosen, Pool, Strategy
 
-__all__ = ["Guard"]
+__all__ = ["REPEATED", "Caps", "spread", "walk"]
 
-_BLOCK = 4_096
+LARGEST_SHARE = 2 / 3
+CHUNK = 512  # rows of a ranking compared with the batch in one product
+REPEATED = "; a near-duplicate of one labelled or picked, as nothing else is left"
 
 
-class Guard:
-    """Sifts a strategy's answers, in their order, into a batch of `n` rows less the audit `drawn`."""
+class Caps:
+    """Count the picks of each group, and tell which groups may have no more for now."""
 
-    def __init__(self, pool: Pool, n: int, near_duplicate: float, drawn: np.ndarray) -> None:
-        """Begin with what is labelled, taken or drawn: nothing like it is let in."""
-        self.rows: list[int] = []
-        self.scores: list[float] = []
-        self.reasons: list[str] = []
-        self.missing = n - len(drawn)
+    def __init__(self, pool: Pool) -> None:
+        groups = np.zeros(len(pool.features), dtype=np.int64) if pool.groups is None else pool.groups
+        sizes = np.bincount(groups[pool.candidates], minlength=int(groups.max(initial=0)) + 1)
+        present = int(np.count_nonzero(sizes))
+        shares = np.maximum(2 * sizes / max(1, len(pool.candidates)), 2 / (present + 1))
+        self.groups = groups
+        self._shares = np.minimum(shares, LARGEST_SHARE) if present > 1 else np.full(len(sizes), np.inf)
+        self._counts = np.zeros(len(sizes), dtype=np.int64)
+
+    def add(self, row: int) -> None:
+        """Count a pick."""
+        self._counts[self.groups[row]] += 1
+
+    def full(self, k: int) -> np.ndarray:
+        """Return (G,) which groups may not have another among the first k picks."""
+        return self._counts >= np.ceil(self._shares * k - 1e-9)
+
+
+class _Kept:
+    """The rows of a batch so far, and their directions side by side."""
+
+    def __init__(self, pool: Pool, n: int) -> None:
         self._pool = pool
-        self._threshold = near_duplicate
-        # with a few dimensions nearly everything points the same way: then only exact copies count
-        self._by_cosine = pool.features.shape[1] >= FEW_DIMENSIONS
-        self._kept = np.concatenate([pool.covered, drawn])
-        self._waiting: list[tuple[int, float, str]] = []
-        self._in_group = Counter(pool.groups[drawn].tolist()) if pool.groups is not None else Counter()
-        self._cap = self._group_cap(n)
+        self._directions = np.empty((n, pool.features.shape[1]), dtype=np.float32)
+        self.rows: list[int] = []
 
-    def sift(self, answer: Chosen) -> None:
-        """Let in what repeats nothing; keep the rest waiting."""
-        rows = np.asarray(answer.rows, dtype=np.int64)
-        copies = self._like_kept(rows)
-        among = self._like_earlier(rows)
-        let_in = np.zeros(len(rows), dtype=bool)
-        for at, row in enumerate(rows.tolist()):
-            waits = copies[at] or bool(let_in[among[at]].any()) or self._crowded(row)
-            if waits:
-                self._waiting.append((row, float(answer.scores[at]), answer.reasons[at]))
-            else:
-                let_in[at] = True
-                self._take(row, float(answer.scores[at]), answer.reasons[at])
-        self._kept = np.concatenate([self._kept, rows[let_in]])
-
-    def different(self, candidates: np.ndarray) -> np.ndarray:
-        """Return the candidates that repeat nothing let in so far; the others wait, in the order of their hashes."""
-        by_hash = candidates[np.argsort(self._pool.hashes[candidates], kind="stable")]
-        repeats = np.zeros(len(by_hash), dtype=bool)
-        for start in range(0, len(by_hash), _BLOCK):
-            repeats[start : start + _BLOCK] = self._like_kept(by_hash[start : start + _BLOCK])
-        if self._pool.groups is not None:
-            repeats |= np.array([self._crowded(row) for row in by_hash.tolist()], dtype=bool)
-        reason = "much like an image labelled or chosen already; nothing else was left"
-        self._waiting += [(row, 0.0, reason) for row in by_hash[repeats].tolist()]
-        return np.sort(by_hash[~repeats])
-
-    def fill_up(self) -> None:
-        """Nothing else is left: take what waited, in its order."""
-        for row, score, reason in self._waiting[: self.missing]:
-            self._take(row, score, reason)
-
-    def _take(self, row: int, score: float, reason: str) -> None:
+    def add(self, row: int) -> None:
+        self._directions[len(self.rows)] = self._pool.features[row]
         self.rows.append(row)
-        self.scores.append(score)
-        self.reasons.append(reason)
-        self.missing -= 1
-        if self._pool.groups is not None:
-            self._in_group[self._pool.groups[row].item()] += 1
 
-    def _crowded(self, row: int) -> bool:
-        return self._pool.groups is not None and self._in_group[self._pool.groups[row].item()] >= self._cap
+    def near(self, row: int, since: int = 0) -> bool:
+        """Tell whether the row is near any kept after the first `since`."""
+        if self._pool.near_duplicate >= 1 or len(self.rows) <= since:
+            return False
+        kept = self._directions[since : len(self.rows)]
+        return bool((kept @ self._pool.features[row]).max() > self._pool.near_duplicate)
 
-    def _group_cap(self, n: int) -> int:
-        """Return twice the even share of the groups that still have candidates, at least 1."""
-        if self._pool.groups is None:
-            return n
-        groups = len(np.unique(self._pool.groups[self._pool.candidates]))
-        return max(1, -(-2 * n // groups))
 
-    def _like_kept(self, rows: np.ndarray) -> np.ndarray:
-        alike = np.zeros(len(rows), dtype=bool)
-        for start in range(0, len(self._kept), _BLOCK):
-            alike |= self._alike(rows, self._kept[start : start + _BLOCK]).any(axis=1)
-        return alike
+def walk(pool: Pool, order: np.ndarray, n: int) -> tuple[np.ndarray, int]:
+    """Take n rows down a ranking `order` of all candidates, passing over what the guard forbids.
 
-    def _like_earlier(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return, of each row, the positions before it that are like it."""
-        found: list[np.ndarray] = []
-        for start in range(0, len(rows), 512):
-            block = self._alike(rows[start : start + 512], rows)
-            found += [np.flatnonzero(line[: start + i]) for i, line in enumerate(block)]
-        return found
+    Returns the rows and how many of them repeat nothing; the rest are near-duplicates, in the order of the ranking.
+    Prefix-consistent: each pick depends only on those before it.
+    """
+    if pool.near_duplicate >= 1 and pool.groups is None:
+        return order[:n], n
+    kept, caps = _Kept(pool, n), Caps(pool)
+    stream = _distinct(pool, order, kept)
+    waiting: dict[int, deque[tuple[int, int]]] = {}  # by group: (rank, row) passed over because of the cap
+    while len(kept.rows) < n:
+        row = _next(stream, waiting, caps, kept)
+        if row is None:
+            break
+        kept.add(row)
+        caps.add(row)
+    rows = np.array(kept.rows, dtype=np.int64)
+    repeats = order[~np.isin(order, rows)][: n - len(rows)] if len(rows) < n else rows[:0]
+    return np.concatenate([rows, repeats]), len(rows)
 
-    def _alike(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Tell which of a (rows) are near-duplicates of which of b: (len(a), len(b)) bool."""
-        one, two = self._pool.points[a], self._pool.points[b]
-        if not self._by_cosine:
-            return np.asarray((one[:, None, :] == two[None, :, :]).all(axis=2))
-        still = ~one.any(axis=1)[:, None] & ~two.any(axis=1)[None, :]  # rows equal to the mean have no direction
-        return np.asarray((one @ two.T > self._threshold) | still)
+
+def _distinct(pool: Pool, order: np.ndarray, kept: _Kept) -> Iterator[tuple[int, int]]:
+    """Yield (rank, row) of the rows that are near nothing covered and nothing kept so far."""
+    for start in range(0, len(order), CHUNK):
+        chunk = order[start : start + CHUNK]
+        before = len(kept.rows)
+        others = np.concatenate([pool.covered, np.array(kept.rows, dtype=np.int64)])
+        alike = near(pool.features, chunk, others, pool.near_duplicate)
+        for at in np.flatnonzero(~alike).tolist():
+            row = int(chunk[at])
+            if not kept.near(row, since=before):
+                yield start + at, row
+
+
+def _next(
+    stream: Iterator[tuple[int, int]], waiting: dict[int, deque[tuple[int, int]]], caps: Caps, kept: _Kept
+) -> int | None:
+    """Return the best ranked row that its group's cap allows; without any, the best ranked; without any, None."""
+    full = caps.full(len(kept.rows) + 1)
+    row = _pop(waiting, {group for group in waiting if not full[group]}, kept)
+    if row is not None:
+        return row
+    for rank, row in stream:
+        group = int(caps.groups[row])
+        if not full[group]:
+            return row
+        waiting.setdefault(group, deque()).append((rank, row))
+    return _pop(waiting, set(waiting), kept)
+
+
+def _pop(waiting: dict[int, deque[tuple[int, int]]], among: set[int], kept: _Kept) -> int | None:
+    """Take the best ranked row waiting in some groups, dropping what has become a near-duplicate."""
+    while among:
+        group = min(among, key=lambda one: waiting[one][0])
+        _, row = waiting[group].popleft()
+        if not waiting[group]:
+            del waiting[group]
+            among.discard(group)
+        if not kept.near(row):
+            return row
+    return None
+
+
+def spread(pool: Pool, n: int, propose: Strategy) -> Chosen:
+    """Ask for n rows, drop what the guard forbids, and ask again for as many, until there are n.
+
+    `propose` must answer with exactly as many candidates of the pool it gets as it is asked for. It is told of what
+    was kept by `pool.taken`. The group cap is that of the whole batch. Not prefix-consistent.
+    """
+    caps, kept, parts = Caps(pool), _Kept(pool, n), []
+    clean = pool.candidates[~near(pool.features, pool.candidates, pool.covered, pool.near_duplicate)]
+    while len(kept.rows) < n and len(clean):
+        roomy = clean[~caps.full(n)[caps.groups[clean]]]
+        candidates = roomy if len(roomy) else clean
+        part = propose(_without(pool, candidates, kept.rows), min(n - len(kept.rows), len(candidates)))
+        added = _admit(part, kept, caps, n, capped=len(roomy) > 0)
+        parts.append(_at(part, added))
+        rows = part.rows[added]
+        clean = clean[~np.isin(clean, rows) & ~near(pool.features, clean, rows, pool.near_duplicate)]
+    if len(kept.rows) < n:
+        rest = np.setdiff1d(pool.candidates, kept.rows)
+        part = propose(_without(pool, rest, kept.rows), n - len(kept.rows))
+        parts.append(part._replace(reasons=[reason + REPEATED for reason in part.reasons]))
+    return _joined(parts)
+
+
+def _admit(part: Chosen, kept: _Kept, caps: Caps, n: int, *, capped: bool) -> list[int]:
+    """Keep what may be kept; return the positions in the part. The first always may."""
+    added = []
+    for position, row in enumerate(part.rows.tolist()):
+        if (capped and caps.full(n)[caps.groups[row]]) or kept.near(row):
+            continue
+        kept.add(row)
+        caps.add(row)
+        added.append(position)
+    return added
+
+
+def _without(pool: Pool, candidates: np.ndarray, kept: list[int]) -> Pool:
+    return replace(pool, candidates=candidates, taken=np.concatenate([pool.taken, np.array(kept, dtype=np.int64)]))
+
+
+def _at(part: Chosen, positions: list[int]) -> Chosen:
+    return part._replace(
+        rows=part.rows[positions], scores=part.scores[positions], reasons=[part.reasons[p] for p in positions]
+    )
+
+
+def _joined(parts: list[Chosen]) -> Chosen:
+    return parts[0]._replace(
+        rows=np.concatenate([part.rows for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        reasons=[reason for part in parts for reason in part.reasons],
+    )

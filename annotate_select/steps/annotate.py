@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 from annotate_select.annotations import classes as changes
 from annotate_select.annotations import events, images
 from annotate_select.annotations.events import Event, RecordOutcome
-from annotate_select.errors import UnknownClasses, listed
+from annotate_select.errors import AnnotationError, UnknownClasses, listed
 from annotate_select.exchange.plan import ImportPlan, plan_import
 from annotate_select.exchange.read import read_annotations
 from annotate_select.exchange.rows import AnnotationRow
@@ -37,7 +38,10 @@ def annotate(home: Home, labels: Mapping[str, str], annotator: str) -> int:
     Raises UnknownImages or UnknownClasses, listing them, before anything is recorded.
     """
     at = now()
-    rows = [AnnotationRow(image=key, label=label, at=at, line=i) for i, (key, label) in enumerate(labels.items(), 1)]
+    rows = [  # every call says something new, so every row gets a uid of its own
+        AnnotationRow(image=key, label=label, at=at, uid=uuid4().hex, line=line)
+        for line, (key, label) in enumerate(labels.items(), start=1)
+    ]
     return len(_record(home, _planned(home, rows, annotator)))
 
 
@@ -148,6 +152,8 @@ def _record(home: Home, plan: ImportPlan) -> list[str]:
     for start in range(0, len(plan.events), CHUNK):
         outcome = record(home, plan.events[start : start + CHUNK])
         if outcome.refused:
-            raise UnknownClasses(f"{len(outcome.refused)} annotations were refused, the first: {outcome.refused[0][1]}")
+            raise AnnotationError(
+                f"{len(outcome.refused)} annotations were refused, the first: {outcome.refused[0][1]}"
+            )
         acked += outcome.acked
     return acked

@@ -187,9 +187,13 @@ def test_the_database_itself_refuses_to_change_events(db: Database, change: str)
 
 
 def test_an_error_in_the_middle_leaves_nothing(db: Database) -> None:
-    with pytest.raises(DatabaseError), db.write() as connection:
-        connection.execute(text("DELETE FROM settings"))
-        connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+    def break_off() -> None:
+        with db.write() as connection:
+            connection.execute(text("DELETE FROM settings"))
+            connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    with pytest.raises(DatabaseError, match="nowhere"):
+        break_off()
     with db.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM settings")).scalar_one() == 2
 
