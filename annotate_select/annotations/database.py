@@ -220,6 +220,8 @@ def _explanation(path: Path, reason: str) -> str:
         return f"{path} is damaged ({reason}); put it back from a backup"
     if "locked" in low:
         return f"{path} has been busy for {BUSY_SECONDS} seconds; stop what writes to it, then run this again"
+    if "unable to open" in low:
+        return f"cannot open {path} and the log beside it; make its folder writable, or copy it to one that is"
     if "constraint failed" in low or "never changed" in low:
         return f"{path} refused a change that would break its rules ({reason}); nothing was changed"
     return f"cannot use {path}: {reason}; check the disk and the file's permissions"

@@ -1,34 +1,48 @@
-"""Uncertainty and coverage together."""
+"""Uncertainty and coverage at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from annotate_select.selection.clustering import cluster
+from annotate_select.selection.clustering import assign, centroids
+from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.uncertainty import margin_scores, opinions, torn
+from annotate_select.selection.reasons import counted
+from annotate_select.selection.uncertainty import margin_reason, margin_scores, model_probabilities, ranked
 
 __all__ = ["margin_diverse"]
 
-CANDIDATES_PER_PICK = 10  # how deep into the close calls a batch may reach to be diverse
+TIMES = 5  # candidates by margin for each pick; more is more diverse and less uncertain
 
 
 def margin_diverse(pool: Pool, n: int) -> Chosen:
-    """Pick the closest call of each of n clusters of the closest calls (after Citovsky et al. 2021)."""
-    scores = margin_scores(opinions(pool)) * pool.weight(pool.candidates)
-    hashes = pool.hashes[pool.candidates]
-    top = np.lexsort((hashes, -scores))[: CANDIDATES_PER_PICK * n]
-    found = cluster(pool.points[pool.candidates[top]], n, pool.seed)
-    # the place of each within its cluster, closest call first; first places make the batch, then second ones
-    order = np.lexsort((hashes[top], -scores[top], found.assignment))
-    starts = np.cumsum(found.sizes) - found.sizes
-    place = np.empty(len(top), dtype=np.int64)
-    place[order] = np.arange(len(top)) - starts[found.assignment[order]]
-    best = np.lexsort((hashes[top], -scores[top], place))[:n]
-    rows = pool.candidates[top[best]]
-    reasons = [
-        f"{torn(pool, row)}; one of {int(size):,} such images"
-        for row, size in zip(rows.tolist(), found.sizes[found.assignment[best]], strict=True)
+    """Take images the model is torn over, one from each group of look-alikes among them.
+
+    The 5 n candidates of the smallest margin are clustered into n, and the most uncertain of each is taken, the most
+    uncertain first: margin without its many of a kind. Score: as margin's. Not prefix-consistent.
+    """
+    return spread(pool, n, _one_of_each)
+
+
+def _one_of_each(pool: Pool, n: int) -> Chosen:
+    rows, scores = ranked(pool, margin_scores)
+    rows, scores = rows[: TIMES * n], scores[: TIMES * n]  # best first
+    centres = centroids(pool.features, np.sort(rows), n, hashes=pool.hashes, seed=pool.seed)
+    cluster, _ = assign(pool.features, rows, centres)
+    _, first = np.unique(cluster, return_index=True)  # of each cluster its first, that is its most uncertain
+    chosen = np.zeros(len(rows), dtype=bool)
+    chosen[first] = True
+    # Fewer different images than n leave clusters empty: the most uncertain of the others fill up.
+    chosen[np.flatnonzero(~chosen)[: n - len(first)]] = True
+    picked = np.flatnonzero(chosen)
+    sizes = np.where(np.isin(picked, first), np.bincount(cluster, minlength=len(centres))[cluster[picked]], 0)
+    return Chosen(rows[picked], scores[picked], _reasons(pool, rows[picked], sizes))
+
+
+def _reasons(pool: Pool, rows: np.ndarray, sizes: np.ndarray) -> list[str]:
+    """Write the margin, and of how many uncertain look-alikes (0: not known) this is the most uncertain."""
+    texts = [margin_reason(pool, row) for row in model_probabilities(pool, rows)]
+    return [
+        f"{text}; the most uncertain of {counted(size)} alike" if size > 1 else text
+        for text, size in zip(texts, sizes.tolist(), strict=True)
     ]
-    note = f"margin_diverse: the closest calls, spread over {n} clusters of them"
-    return Chosen(rows, scores[top[best]], reasons, note)

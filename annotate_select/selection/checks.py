@@ -1,70 +1,225 @@
-"""What arrays may come into `select`, said once for each."""
+"""Check everything `select` is given, and make it into a frozen Pool; each error says what is allowed and what to do."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annotate_select.errors import SelectionError, listed
+from annotate_select.errors import SelectionError
+from annotate_select.selection.geometry import BLOCK, directions
+from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
-__all__ = ["checked_features", "checked_probabilities", "checked_rows", "checked_vector"]
+__all__ = ["build_pool", "checked", "require_count", "require_fraction", "require_integer"]
 
-_BLOCK = 65_536
+# Pairs of real photos looked at: above .995 nearly all are the same picture or one shot twice; at .99 many are
+# different things on the same background, and at .98 most.
+NEAR_DUPLICATE = 0.995
+# In very few dimensions strangers point the same way: in one, half of all images have cosine 1.
+FEWEST_DIMENSIONS = 8
+SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum; float16 is off by this much
+STREAM = 1  # keeps what strategies leave to chance independent of the audit, which is drawn with the plain seed
 
 
-def checked_features(features: np.ndarray) -> np.ndarray:
-    """Return features as they are, (n, d) finite numbers; raises SelectionError naming the first row that is not."""
-    array = features if isinstance(features, np.ndarray) else np.asarray(features)
-    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
-        raise SelectionError(f"features must be (rows, d) with at least one row and column, got shape {array.shape}")
-    if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):
-        raise SelectionError(f"features must be real numbers, got {array.dtype}")
-    for start in range(0, len(array), _BLOCK):
-        bad = np.flatnonzero(~np.isfinite(array[start : start + _BLOCK]).all(axis=1))
-        if len(bad):
+def build_pool(
+    features: np.ndarray,
+    *,
+    labeled: ArrayLike,
+    labels: ArrayLike,
+    probabilities: np.ndarray | None,
+    accuracy: float | None,
+    seed: int,
+    exclude: ArrayLike,
+    weights: ArrayLike | None,
+    groups: ArrayLike | None,
+    class_names: Sequence[str],
+    n_classes: int | None,
+    tokens: np.ndarray,
+    near_duplicate: float | None,
+) -> Pool:
+    """Return the pool of what `select` was given; raises SelectionError."""
+    n, d = _require_matrix(features)
+    labeled = _rows("labeled", labeled, n)
+    if len(np.unique(labeled)) < len(labeled):
+        raise SelectionError(f"labeled must name each row once, but row {_repeated(labeled)} is there more than once")
+    classes, labels = _classes(labels, labeled, probabilities, class_names, n_classes)
+    free = np.ones(n, dtype=bool)
+    free[labeled] = False
+    free[_rows("exclude", exclude, n)] = False
+    default = NEAR_DUPLICATE if d >= FEWEST_DIMENSIONS else 1.0
+    return Pool(
+        features=_frozen(directions(features)),
+        candidates=_frozen(np.flatnonzero(free)),
+        labeled=_frozen(labeled),
+        labels=_frozen(labels),
+        n_classes=classes,
+        class_names=tuple(class_names),
+        probabilities=None if probabilities is None else _frozen(_probabilities(probabilities, n, classes).view()),
+        hashes=_frozen(seeded_hashes(seeded_hashes(tokens, STREAM), seed)),
+        weights=None if weights is None else _frozen(_weights(weights, n)),
+        groups=None if groups is None else _frozen(_groups(groups, n)),
+        seed=seed,
+        near_duplicate=require_fraction("near_duplicate", near_duplicate if near_duplicate is not None else default),
+        accuracy=None if accuracy is None else require_fraction("accuracy", accuracy),
+    )
+
+
+def require_count(n: int, available: int) -> int:
+    """Return n, or raise SelectionError when there are not so many rows to pick."""
+    if available == 0:
+        raise SelectionError("there is nothing left to select: every row is labelled or excluded; add images")
+    if require_integer("n", n) < 1 or n > available:
+        raise SelectionError(f"n must be between 1 and {available} (unlabelled, unexcluded rows), got {n}")
+    return int(n)
+
+
+def require_integer(name: str, value: int) -> int:
+    """Return a whole number, or raise SelectionError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise SelectionError(f"{name} must be a whole number, got {value!r}")
+    return int(value)
+
+
+def require_fraction(name: str, value: float) -> float:
+    """Return a number from 0 to 1, or raise SelectionError."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        raise SelectionError(f"{name} must be from 0 to 1, got {value!r}")
+    return float(value)
+
+
+def checked(name: str, strategy: Strategy) -> Strategy:
+    """Return a strategy of the user's own that raises SelectionError when its answer is not what it must be."""
+
+    def call(pool: Pool, n: int) -> Chosen:
+        answer = strategy(pool, n)
+        if not isinstance(answer, tuple) or not 3 <= len(answer) <= 5:
             raise SelectionError(
-                f"features must be finite, row {start + bad[0]} is not; embed that image again or put it into exclude"
+                f"strategy {name} must return Chosen(rows, scores, reasons), got {type(answer).__name__}"
             )
-    return array
+        chosen = Chosen(*answer)
+        rows, scores = np.asarray(chosen.rows), np.asarray(chosen.scores, dtype=np.float64)
+        if rows.shape != (n,) or rows.dtype.kind not in "iu":
+            raise SelectionError(f"strategy {name} was asked for {n} rows and returned {rows.dtype} {rows.shape}")
+        if len(np.unique(rows)) < n or not np.isin(rows, pool.candidates).all():
+            raise SelectionError(f"strategy {name} must return distinct rows of pool.candidates")
+        if scores.shape != (n,) or not np.isfinite(scores).all():
+            raise SelectionError(f"strategy {name} must return a finite score for each of its {n} rows")
+        reasons = list(chosen.reasons)
+        if len(reasons) != n or not all(isinstance(reason, str) and reason for reason in reasons):
+            raise SelectionError(f"strategy {name} must return a reason, a text, for each of its {n} rows")
+        return chosen._replace(rows=rows.astype(np.int64), scores=scores, reasons=reasons)
+
+    return call
 
 
-def checked_rows(rows: ArrayLike, n: int, name: str, *, keep_order: bool = False) -> np.ndarray:
-    """Return row numbers as int64; raises SelectionError when one is out of range, repeated, or no whole number."""
-    array = np.asarray(rows)
-    if array.size == 0:
+def _require_matrix(features: np.ndarray) -> tuple[int, int]:
+    if features.ndim != 2 or features.dtype.kind not in "fiu" or features.shape[1] == 0:
+        raise SelectionError(
+            f"features must be numbers of shape (n, d), a row an image, got {features.dtype} of shape {features.shape}"
+        )
+    return features.shape[0], features.shape[1]
+
+
+def _rows(name: str, values: ArrayLike, n: int) -> np.ndarray:
+    rows = np.asarray(values)
+    if rows.size == 0 and rows.ndim == 1:
         return np.empty(0, dtype=np.int64)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise SelectionError(f"{name} must be a list of row numbers, got {array.dtype} of shape {array.shape}")
-    outside = array[(array < 0) | (array >= n)]
-    if len(outside):
-        raise SelectionError(f"{name} must be rows between 0 and {n - 1}, got {listed(outside.tolist(), 5)}")
-    distinct, counts = np.unique(array, return_counts=True)
-    if keep_order and len(distinct) < len(array):
-        raise SelectionError(f"{name} names rows more than once: {listed(distinct[counts > 1].tolist(), 5)}")
-    return array.astype(np.int64) if keep_order else distinct.astype(np.int64)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise SelectionError(
+            f"{name} must be row numbers, a list of integers, got {rows.dtype} of shape {rows.shape}; "
+            "np.flatnonzero makes them of a mask"
+        )
+    wrong = rows[(rows < 0) | (rows >= n)]
+    if len(wrong):
+        raise SelectionError(f"{name} must be rows from 0 to {n - 1}, got {wrong[0]}")
+    return rows.astype(np.int64)
 
 
-def checked_vector(values: ArrayLike, n: int, name: str) -> np.ndarray:
-    """Return a vector of n numbers; raises SelectionError for another shape."""
-    array = np.asarray(values)
-    if array.shape != (n,):
-        raise SelectionError(f"{name} must have one value a row ({n}), got shape {array.shape}")
-    return array
+def _repeated(rows: np.ndarray) -> int:
+    values, counts = np.unique(rows, return_counts=True)
+    return int(values[counts > 1][0])
 
 
-def checked_probabilities(probabilities: np.ndarray | None, n: int) -> np.ndarray | None:
-    """Return probabilities (n, C) in 0..1 whose rows sum to 1 within .01; raises SelectionError otherwise."""
-    if probabilities is None:
-        return None
-    array = np.asarray(probabilities)
-    if array.ndim != 2 or len(array) != n or array.shape[1] == 0:
-        raise SelectionError(f"probabilities must be ({n}, classes), got shape {array.shape}")
-    for start in range(0, n, _BLOCK):
-        block = np.asarray(array[start : start + _BLOCK], dtype=np.float64)
-        wrong = ~((block >= 0) & (block <= 1)).all(axis=1) | (np.abs(block.sum(axis=1) - 1) > 0.01)
-        if wrong.any():
-            row = start + int(np.flatnonzero(wrong)[0])
+def _classes(
+    labels: ArrayLike,
+    labeled: np.ndarray,
+    probabilities: np.ndarray | None,
+    names: Sequence[str],
+    n_classes: int | None,
+) -> tuple[int, np.ndarray]:
+    """Return how many classes there are and the labels as int64."""
+    numbers = np.asarray(labels)
+    if numbers.shape != (len(labeled),):
+        raise SelectionError(
+            f"labels must be one for each of the {len(labeled)} labeled rows, got {numbers.size} of shape {numbers.shape}"
+        )
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise SelectionError(f"labels must be class numbers, integers from 0, got {numbers.dtype}")
+    if numbers.size and numbers.min() < 0:
+        raise SelectionError(f"labels must be class numbers from 0, got {numbers.min()}; leave unlabelled rows out")
+    told = {
+        "n_classes": n_classes,
+        "class_names": len(names) or None,
+        "probabilities": probabilities.shape[1] if probabilities is not None and probabilities.ndim == 2 else None,
+    }
+    counts = {name: require_integer(name, count) for name, count in told.items() if count is not None}
+    if len(set(counts.values())) > 1:
+        raise SelectionError(
+            "these must tell the same number of classes: "
+            + ", ".join(f"{name} {count}" for name, count in counts.items())
+        )
+    least = int(numbers.max(initial=-1)) + 1
+    classes = next(iter(counts.values()), max(1, least))
+    if classes < max(1, least):
+        raise SelectionError(f"labels must be class numbers from 0 to {classes - 1}, got {least - 1}")
+    return classes, numbers.astype(np.int64)
+
+
+def _probabilities(probabilities: np.ndarray, n: int, classes: int) -> np.ndarray:
+    if probabilities.shape != (n, classes) or probabilities.dtype.kind not in "fiu":
+        raise SelectionError(
+            f"probabilities must be numbers of shape ({n}, {classes}), a row an image, got {probabilities.dtype} "
+            f"of shape {probabilities.shape}"
+        )
+    step = max(1, BLOCK // classes)
+    for start in range(0, n, step):
+        block = probabilities[start : start + step].astype(np.float64)
+        inside = ((block >= -1e-6) & (block <= 1 + 1e-6)).all(axis=1)
+        good = inside & (np.abs(block.sum(axis=1) - 1) <= SUM_TOLERANCE)
+        if not good.all():
+            at = int(np.argmin(good))
+            said = f"sums to {block[at].sum():.4g}" if inside[at] else "holds a number outside"
             raise SelectionError(
-                f"probabilities must be in 0..1 and sum to 1 in every row, row {row} does not; use softmax"
+                f"probabilities must be from 0 to 1 and sum to 1 in each row, but row {start + at} {said}; "
+                "give a softmax, not logits"
             )
+    return probabilities
+
+
+def _weights(weights: ArrayLike, n: int) -> np.ndarray:
+    values = np.array(weights, dtype=np.float64)
+    if values.shape != (n,):
+        raise SelectionError(f"weights must be one for each of the {n} rows, got shape {values.shape}")
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(wrong):
+        raise SelectionError(f"weights must be finite and at least 0, but row {wrong[0]} has {values[wrong[0]]}")
+    return values
+
+
+def _groups(groups: ArrayLike, n: int) -> np.ndarray:
+    """Number groups of any sortable kind from 0; a negative integer is a row without a group: one of its own."""
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise SelectionError(f"groups must be one for each of the {n} rows, got shape {values.shape}")
+    try:
+        names, codes = np.unique(values, return_inverse=True)
+    except TypeError as error:
+        raise SelectionError("groups must be all of one kind, such as integers or texts, got a mixture") from error
+    codes = codes.astype(np.int64)
+    return np.where(values < 0, len(names) + np.arange(n), codes) if values.dtype.kind == "i" else codes
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
     return array

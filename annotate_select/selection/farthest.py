@@ -7,12 +7,14 @@ is above it, the pick is exact; when it is not, all centres since are applied to
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.guard import Caps
 
-__all__ = ["farthest_first", "shrink"]
+__all__ = ["Traversal", "shrink"]
 
 FEW = 4096
 SAME = 1e-6  # squared distances below are rounding of float32
@@ -20,55 +22,79 @@ SAME = 1e-6  # squared distances below are rounding of float32
 CAPPED, ALIKE = 8.0, 16.0
 
 
-def farthest_first(
-    points: np.ndarray,
-    gaps: np.ndarray,
-    n: int,
-    *,
-    open_rows: np.ndarray,
-    ties: np.ndarray,
-    caps: Caps,
-    scale: np.ndarray | None = None,
-    limit: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return n rows, each the farthest from all before it, and their squared distances when picked.
+@dataclass(eq=False)
+class Traversal:
+    """The state of one traversal over p points.
 
-    `points` (p, d) float32 within length 1; `gaps` (p,) float32 squared distances to the nearest centre so far, changed
-    in place; `open_rows` (p,) bool which may be picked; `ties` (p,) uint64: of equals the lowest goes first, then the
-    lowest row; `scale` (p,) from 0 to 1 multiplies squared distances; rows nearer than the squared `limit` go last.
+    `points` (p, d) float32 within length 1; `gaps` (p,) float32 squared distances to the nearest centre so far, and
+    `open_rows` (p,) bool, which may be picked, are brought up to date in place; `ties` (p,) uint64: of equals the
+    lowest goes first, then the lowest row; `scale` (p,) float32 from 0 to 1 multiplies squared distances; rows whose
+    squared distance is below `limit` go last.
     """
-    picked: list[int] = []
-    seen: list[float] = []
-    open_rows = open_rows.copy()
-    while len(picked) < n:
-        keys = np.where(open_rows, _keys(gaps, scale, limit), -np.inf)
-        few, bound = _farthest(keys, ties)
-        start = len(picked)
-        while len(picked) < n:
-            now = _keys(gaps[few], None if scale is None else scale[few], limit)
-            now = np.where(open_rows[few], now - CAPPED * _capped(caps, few, now, len(picked) + 1), -np.inf)
-            best = int(np.argmax(now))  # `few` is sorted by ties, and argmax returns the first of equals
-            if now[best] <= bound:
-                break
-            row = int(few[best])
-            picked.append(row)
-            seen.append(float(gaps[row]))
-            caps.add(row)
-            open_rows[row] = False
-            gaps[few] = np.minimum(gaps[few], _squared(points[few], points[row : row + 1])[:, 0])
-        if len(picked) == start:  # the best of all is none of the few: a tie at the bound, or its group is at its cap
-            row = _best_of_all(keys, caps, ties, len(picked) + 1)
-            picked.append(row)
-            seen.append(float(gaps[row]))
-            caps.add(row)
-            open_rows[row] = False
-        if len(picked) < n:
-            shrink(gaps, points, np.array(picked[start:], dtype=np.int64))
-    return np.array(picked, dtype=np.int64), np.array(seen)
+
+    points: np.ndarray
+    gaps: np.ndarray
+    open_rows: np.ndarray
+    ties: np.ndarray
+    caps: Caps
+    scale: np.ndarray | None = None
+    limit: float = 0.0
+    picked: list[int] = field(default_factory=list)
+    squared: list[float] = field(default_factory=list)  # distance of each pick to all before it
+
+    def start(self, row: int) -> None:
+        """Make a row the first pick."""
+        self._pick(row)
+        shrink(self.gaps, self.points, np.array([row]))
+
+    def run(self, n: int) -> None:
+        """Pick until there are n; there must be that many open rows."""
+        while len(self.picked) < n:
+            start = len(self.picked)
+            keys = self._keys(np.arange(len(self.points)))
+            few, bound = _farthest(keys, self.ties)
+            self._run_inside(few, bound, n)
+            if len(self.picked) == start:  # a tie at the bound, or the few are of groups at their cap
+                self._pick(self._best_of_all(keys))
+            if len(self.picked) < n:
+                shrink(self.gaps, self.points, np.array(self.picked[start:], dtype=np.int64))
+
+    def _run_inside(self, few: np.ndarray, bound: float, n: int) -> None:
+        """Pick among the few, which are sorted by ties, for as long as no other row can be better."""
+        near_by = self.points[few]
+        while len(self.picked) < n:
+            keys = self._capped(few, self._keys(few))
+            best = int(np.argmax(keys))  # the first of equals
+            if keys[best] <= bound:
+                return
+            self._pick(int(few[best]))
+            self.gaps[few] = np.minimum(self.gaps[few], _squared(near_by, near_by[best : best + 1])[:, 0])
+
+    def _pick(self, row: int) -> None:
+        self.picked.append(row)
+        self.squared.append(float(self.gaps[row]))
+        self.caps.add(row)
+        self.open_rows[row] = False
+
+    def _keys(self, rows: np.ndarray) -> np.ndarray:
+        gaps = self.gaps[rows]
+        keys = gaps if self.scale is None else gaps * self.scale[rows]
+        keys = np.where(gaps < self.limit, keys - np.float32(ALIKE), keys)
+        return np.where(self.open_rows[rows], keys, -np.inf)
+
+    def _capped(self, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Lower the keys of rows whose group is at its cap now; near-duplicates come after them anyway."""
+        full = self.caps.full(len(self.picked) + 1)[self.caps.groups[rows]]
+        return np.where(full & (keys > -CAPPED), keys - np.float32(CAPPED), keys)
+
+    def _best_of_all(self, keys: np.ndarray) -> int:
+        keys = self._capped(np.arange(len(keys)), keys)
+        best = np.flatnonzero(keys == keys.max())
+        return int(best[np.argmin(self.ties[best])])
 
 
 def shrink(gaps: np.ndarray, points: np.ndarray, centres: np.ndarray) -> None:
-    """Lower (p,) squared distances in place to those of the centres where these are nearer."""
+    """Lower (p,) squared distances in place to those of the centres' rows where these are nearer."""
     for first in range(0, len(centres), 256):
         some = points[centres[first : first + 256]]
         step = max(1, BLOCK // max(some.shape))
@@ -80,19 +106,9 @@ def shrink(gaps: np.ndarray, points: np.ndarray, centres: np.ndarray) -> None:
 def _squared(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Return (p, c) squared distances; what rounding cannot tell from 0 is 0."""
     lengths = np.einsum("ij,ij->i", points, points)[:, None] + np.einsum("ij,ij->i", centres, centres)
-    squared = lengths - 2 * (points @ centres.T)
+    squared = np.asarray(lengths - 2 * (points @ centres.T))
     squared[squared < SAME] = 0
-    return np.asarray(squared)
-
-
-def _keys(gaps: np.ndarray, scale: np.ndarray | None, limit: float) -> np.ndarray:
-    keys = gaps if scale is None else gaps * scale
-    return np.where(gaps < limit, keys - np.float32(ALIKE), keys)
-
-
-def _capped(caps: Caps, rows: np.ndarray, keys: np.ndarray, k: int) -> np.ndarray:
-    """Return which rows must wait because their group is at its cap; near-duplicates wait anyway."""
-    return np.asarray(caps.full(k)[caps.groups[rows]] & (keys > -CAPPED))
+    return squared
 
 
 def _farthest(keys: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, float]:
@@ -102,10 +118,3 @@ def _farthest(keys: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, float]:
     split = np.argpartition(keys, len(keys) - FEW)
     few = np.sort(split[-FEW:])
     return few[np.argsort(ties[few], kind="stable")], float(keys[split[:-FEW]].max())
-
-
-def _best_of_all(keys: np.ndarray, caps: Caps, ties: np.ndarray, k: int) -> int:
-    rows = np.arange(len(keys))
-    keys = keys - CAPPED * _capped(caps, rows, keys, k)
-    best = np.flatnonzero(keys == keys.max())
-    return int(best[np.argmin(ties[best])])

@@ -1,4 +1,4 @@
-"""The one table of strategies: the CLI, the app, the docs and the contract test read it."""
+"""The one table of strategies: the CLI's choices, the app's select box and the contract test read it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from annotate_select.errors import SelectionError, UnknownStrategy, did_you_mean
+from annotate_select.errors import SelectionError, UnknownStrategy, did_you_mean, listed
 from annotate_select.selection.auto import auto
 from annotate_select.selection.both import margin_diverse
 from annotate_select.selection.chance import random
 from annotate_select.selection.coverage import kcenter, kmeans
-from annotate_select.selection.pool import Chosen, Pool
+from annotate_select.selection.pool import Chosen, Pool, Strategy
 from annotate_select.selection.uncertainty import entropy, least_confidence, margin
 
-__all__ = ["STRATEGIES", "Entry", "Strategy", "StrategyInfo", "found", "strategies"]
-
-Strategy = Callable[[Pool, int], Chosen]
+__all__ = ["STRATEGIES", "Entry", "find"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A strategy, what it needs beside features, and whether fewer picks are always the beginning of more."""
+    """A strategy, what it cannot do without, and whether asking for 50 gives the first 50 of asking for 100."""
 
-    function: Strategy
+    function: Callable[[Pool, int], Chosen]
     needs: tuple[str, ...] = ()
     prefix_consistent: bool = False
 
 
-@dataclass(frozen=True)
-class StrategyInfo:
-    """A strategy's name, what it does in one line, and what it needs: `probabilities`, or nothing."""
-
-    name: str
-    summary: str
-    needs: tuple[str, ...]
-
-
-STRATEGIES = {
+STRATEGIES: dict[str, Entry] = {
     "auto": Entry(auto),
     "random": Entry(random, prefix_consistent=True),
     "kmeans": Entry(kmeans),
@@ -49,35 +38,34 @@ STRATEGIES = {
 }
 
 
-def strategies() -> list[StrategyInfo]:
-    """List every strategy with one line and what it needs."""
-    return [
-        StrategyInfo(name, (entry.function.__doc__ or "").splitlines()[0], entry.needs)
-        for name, entry in STRATEGIES.items()
-    ]
+def find(strategy: str | Strategy) -> tuple[str, Entry | Strategy]:
+    """Return the name of a strategy and its entry, or a function of the user's own, given itself or as text.
 
-
-def found(strategy: str | Strategy) -> tuple[str, Entry]:
-    """Return a strategy's name and entry: from the table, of the user's own, or named as package.module:function.
-
-    Raises UnknownStrategy, naming the near ones, or SelectionError when the user's own cannot be imported.
+    Raises UnknownStrategy, which names the near ones.
     """
     if not isinstance(strategy, str):
-        return getattr(strategy, "__name__", "own strategy"), Entry(strategy)
+        if not callable(strategy):
+            raise SelectionError(f"strategy must be a name, 'package.module:function' or a function, got {strategy!r}")
+        return str(getattr(strategy, "__name__", type(strategy).__name__)), strategy
+    if strategy in STRATEGIES:
+        return strategy, STRATEGIES[strategy]
     if ":" in strategy:
-        return strategy, Entry(_imported(strategy))
-    if strategy not in STRATEGIES:
-        near = did_you_mean(strategy, list(STRATEGIES))
-        raise UnknownStrategy(f"unknown strategy {strategy!r}; choose from {', '.join(STRATEGIES)}{near}")
-    return strategy, STRATEGIES[strategy]
+        return strategy, _imported(strategy)
+    raise UnknownStrategy(
+        f"unknown strategy {strategy!r}{did_you_mean(strategy, list(STRATEGIES))}; choose from {listed(STRATEGIES)}, "
+        "or give your own as 'package.module:function'"
+    )
 
 
-def _imported(name: str) -> Strategy:
-    module, _, function = name.partition(":")
+def _imported(text: str) -> Strategy:
+    module, _, name = text.partition(":")
     try:
-        own: Strategy = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SelectionError(
-            f"cannot import the strategy {name!r}: {error}; name it as package.module:function"
+        function: object = getattr(import_module(module), name, None)
+    except (ImportError, ValueError) as error:
+        raise UnknownStrategy(
+            f"strategy {text!r}: {module!r} cannot be imported ({error}); write 'package.module:function' of a module "
+            "that is installed or on PYTHONPATH"
         ) from error
-    return own
+    if not callable(function):
+        raise UnknownStrategy(f"strategy {text!r}: {module!r} has no function {name!r}; check its name")
+    return function

@@ -1,71 +1,123 @@
-"""Uncertainty: images the model cannot tell."""
+"""Uncertainty: what the model is least sure of. Scores are pure functions of probabilities (n, C)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from annotate_select.errors import SelectionError
+from annotate_select.selection.geometry import BLOCK
+from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
+from annotate_select.selection.reasons import share, top_classes
 
-__all__ = ["entropy", "entropy_scores", "least_confidence", "margin", "margin_scores", "opinions", "torn"]
+__all__ = [
+    "entropy",
+    "entropy_scores",
+    "least_confidence",
+    "least_confidence_scores",
+    "margin",
+    "margin_reason",
+    "margin_scores",
+    "model_probabilities",
+    "ranked",
+    "weighted",
+]
+
+TORN = 0.2  # two classes nearer than this are said to tear the model
 
 
 def margin(pool: Pool, n: int) -> Chosen:
-    """Pick images whose two likeliest classes are nearest to each other (Scheffer et al. 2001)."""
-    return _highest(pool, n, margin_scores(opinions(pool)), "margin: the closest calls between two classes come first")
+    """Take the images the model is most torn over between two classes.
+
+    Score: 1 - (p1 - p2), times the weight. The best single uncertainty in most benchmarks; alone it may pick many of a kind.
+    """
+    return _most_uncertain(pool, n, margin_scores, margin_reason)
 
 
 def entropy(pool: Pool, n: int) -> Chosen:
-    """Pick images whose probabilities have the highest entropy (Shannon 1948), as a share of the highest possible."""
-    return _highest(pool, n, entropy_scores(opinions(pool)), "entropy: the most even opinions come first")
+    """Take the images over which the model's opinion is spread widest.
+
+    Score: -sum p ln p, in nats, times the weight. With many classes it is often worse than chance; prefer margin.
+    """
+    return _most_uncertain(pool, n, entropy_scores, _entropy_reason)
 
 
 def least_confidence(pool: Pool, n: int) -> Chosen:
-    """Pick images whose likeliest class is least likely (Lewis & Gale 1994)."""
-    scores = 1.0 - opinions(pool).max(axis=1)
-    return _highest(pool, n, scores, "least_confidence: the least sure opinions come first")
+    """Take the images whose likeliest class the model believes in least.
 
-
-def opinions(pool: Pool) -> np.ndarray:
-    """Return the probabilities of the candidates, (m, C) float64."""
-    if pool.probabilities is None:
-        raise TypeError("select() hands probabilities to every strategy that says it needs them")
-    return np.asarray(pool.probabilities[pool.candidates], dtype=np.float64)
+    Score: 1 - p1, times the weight.
+    """
+    return _most_uncertain(pool, n, least_confidence_scores, _confidence_reason)
 
 
 def margin_scores(probabilities: np.ndarray) -> np.ndarray:
-    """Return 1 - (p1 - p2) of probabilities (m, C): 1 is a tie of the two best, 0 certainty."""
+    """Return (n,) 1 - (p1 - p2) of probabilities (n, C): 1 when two classes tie, 0 when one is certain."""
     if probabilities.shape[1] == 1:
-        return np.zeros(len(probabilities))
-    two = np.partition(probabilities, -2, axis=1)[:, -2:]
-    scores: np.ndarray = 1.0 - (two[:, 1] - two[:, 0])
-    return scores
+        return 1.0 - probabilities[:, 0]
+    top = np.partition(probabilities, -2, axis=1)[:, -2:]
+    return np.asarray(1.0 - (top[:, 1] - top[:, 0]))
 
 
 def entropy_scores(probabilities: np.ndarray) -> np.ndarray:
-    """Return -sum p log p / log C of probabilities (m, C), in 0..1."""
-    logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    total: np.ndarray = -(probabilities * logs).sum(axis=1) / np.log(max(2, probabilities.shape[1]))
-    positive: np.ndarray = np.maximum(total, 0.0)
-    return positive
+    """Return (n,) -sum p ln p of probabilities (n, C), in nats: ln C when all tie, 0 when one is certain."""
+    logs = np.log(np.where(probabilities > 0, probabilities, 1.0))
+    return np.asarray(-(probabilities * logs).sum(axis=1) + 0.0)
 
 
-def torn(pool: Pool, row: int) -> str:
-    """Say between which two classes the model is torn, with their probabilities."""
-    p = np.asarray(pool.probabilities[row] if pool.probabilities is not None else [1.0], dtype=np.float64)
-    first, *rest = np.argsort(-p, kind="stable")[:2].tolist()
-    if not rest:
-        return f"surely {pool.name(first)}"
-    second = rest[0]
-    return f"torn between {pool.name(first)} {_share(p[first])} and {pool.name(second)} {_share(p[second])}"
+def least_confidence_scores(probabilities: np.ndarray) -> np.ndarray:
+    """Return (n,) 1 - p1 of probabilities (n, C)."""
+    return np.asarray(1.0 - probabilities.max(axis=1))
 
 
-def _share(p: float) -> str:
-    return f"{p:.2f}".removeprefix("0")
+def margin_reason(pool: Pool, probabilities: np.ndarray) -> str:
+    """Say between which classes one row (C,) stands, in words no stronger than the numbers."""
+    first, *others = top_classes(pool, probabilities, 2)
+    if not others:
+        return f"the model knows no class but {first}"
+    torn = margin_scores(probabilities[None])[0] > 1 - TORN
+    return f"torn between {first} and {others[0]}" if torn else f"thought {first}, next {others[0]}"
 
 
-def _highest(pool: Pool, n: int, scores: np.ndarray, note: str) -> Chosen:
-    """Pick the n highest scores times weights; ties go to the lower hash."""
-    weighted = scores * pool.weight(pool.candidates)
-    order = np.lexsort((pool.hashes[pool.candidates], -weighted))[:n]
-    rows = pool.candidates[order]
-    return Chosen(rows, weighted[order], [torn(pool, row) for row in rows.tolist()], note)
+def model_probabilities(pool: Pool, rows: np.ndarray) -> np.ndarray:
+    """Return the model's probabilities of some rows as float64, or raise SelectionError where there are none."""
+    if pool.probabilities is None:
+        raise SelectionError("there are no probabilities to be uncertain about; train a model first, or use kmeans")
+    return pool.probabilities[rows].astype(np.float64)
+
+
+def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all candidates, best first, and their scores times their weights; of equals the lowest hash goes first."""
+    rows = pool.candidates
+    step = max(1, BLOCK // max(1, pool.n_classes))
+    parts = [score(model_probabilities(pool, rows[at : at + step])) for at in range(0, len(rows), step)]
+    scores = weighted(pool, rows, np.concatenate(parts))
+    order = np.lexsort((rows, pool.hashes[rows], -scores))
+    return rows[order], scores[order]
+
+
+def weighted(pool: Pool, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Multiply scores of some rows by the rows' weights, if there are any."""
+    return scores if pool.weights is None else scores * pool.weights[rows]
+
+
+def _most_uncertain(
+    pool: Pool, n: int, score: Callable[[np.ndarray], np.ndarray], reason: Callable[[Pool, np.ndarray], str]
+) -> Chosen:
+    order, _ = ranked(pool, score)
+    rows, distinct = walk(pool, order, n)
+    probabilities = model_probabilities(pool, rows)
+    reasons = [reason(pool, row) for row in probabilities]
+    reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
+    return Chosen(rows, weighted(pool, rows, score(probabilities)), reasons)
+
+
+def _entropy_reason(pool: Pool, probabilities: np.ndarray) -> str:
+    widest = share(float(np.log(len(probabilities))))
+    spread = share(float(entropy_scores(probabilities[None])[0]))
+    return f"spread over {', '.join(top_classes(pool, probabilities, 3))}: entropy {spread} of at most {widest}"
+
+
+def _confidence_reason(pool: Pool, probabilities: np.ndarray) -> str:
+    return f"the likeliest class is {top_classes(pool, probabilities, 1)[0]}"

@@ -1,0 +1,34 @@
+"""How numbers are written in reasons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from annotate_select.selection.pool import Pool
+
+__all__ = ["counted", "share", "top_classes"]
+
+
+def share(value: float) -> str:
+    """Write a number of two digits without its zero: `.46`, `-.20`, `1.00`.
+
+    >>> share(0.456)
+    '.46'
+    """
+    text = f"{value + 0.0:.2f}".replace("-0.00", "0.00")
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def counted(number: int, noun: str = "image") -> str:
+    """Write a count with its noun.
+
+    >>> counted(1), counted(1320)
+    ('1 image', '1,320 images')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def top_classes(pool: Pool, probabilities: np.ndarray, most: int) -> list[str]:
+    """Write the likeliest classes of one row (C,) as `crack .46`; of equals the first class goes first."""
+    order = np.argsort(-probabilities, kind="stable")[:most]
+    return [f"{pool.class_name(int(number))} {share(float(probabilities[number]))}" for number in order]
