@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -15,7 +16,7 @@ class Bar:
 
     def __init__(self) -> None:
         self._stage = ""
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Bar:
         """Return the listener itself."""
@@ -29,14 +30,15 @@ class Bar:
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Move the bar of `stage`."""
-        if stage != self._stage or self._bar is None:
+        bar = self._bar
+        if bar is None or stage != self._stage:
             self._close()
-            self._stage = stage
-            self._bar = tqdm(total=total, desc=f"{stage:<22}", file=sys.stderr, dynamic_ncols=True, mininterval=0.2)
-        self._bar.total = total
+            bar = tqdm(total=total, desc=f"{stage:<22}", file=sys.stderr, dynamic_ncols=True, mininterval=0.2)
+            self._stage, self._bar = stage, bar
+        bar.total = total
         if note:
-            self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(done - self._bar.n)
+            bar.set_postfix_str(note, refresh=False)
+        bar.update(done - bar.n)
 
     def _close(self) -> None:
         if self._bar is not None:

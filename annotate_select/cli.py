@@ -232,7 +232,7 @@ def app(output: Output, host: str, port: int, no_browser: bool) -> None:
     arguments += ["--no-browser"] if no_browser else []
     output.stack.close()
     sys.stdout.flush()
-    os.execv(sys.executable, arguments)  # noqa: S606 - the app takes over this process, and so its signals
+    os.execv(sys.executable, arguments)
 
 
 @cli.command("import")

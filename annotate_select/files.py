@@ -69,7 +69,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-class _Taken(Exception):  # noqa: N818 - never leaves this module
+class _Taken(Exception):
     """Another process made the folder first."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -256,10 +257,8 @@ class Project:
 
         self.embed(self._encoder(), progress=progress)
         self.train(progress=progress)
-        try:
+        with suppress(ExamError):  # an exam that is not drawn or labelled yet keeps nobody from labelling on
             self.evaluate()
-        except ExamError:
-            pass  # an exam that is not drawn or labelled yet keeps nobody from labelling on
         return self.select(n, strategy, progress=progress)
 
     # --- annotations in and out ---------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Labeller {
     this.timeline = new Timeline();
     this.refusals = [];
     this.refusedKeys = 0;
+    this.toldEmpty = data.told_empty;
     this.screen = new Screen(root, data, {
       decide: (e, kind, label) => this.click(e, kind, label),
       goTo: (id) => this.goTo(id),
@@ -60,7 +61,7 @@ class Labeller {
     });
     this.screen.setMessage("Opening the queue …", "");
     const width = this.widthNeeded();
-    this.pictures = new Pictures((id) => this.url(id, width));
+    this.pictures = new Pictures((id) => `${data.image_url}/${id}?w=${width}&t=${encodeURIComponent(data.token)}`);
     this.outbox = new Outbox({
       project: data.project,
       annotator: data.annotator,
@@ -145,7 +146,7 @@ class Labeller {
   otherTab(event) {
     const onScreen = this.timeline.current;
     const item = this.timeline.apply(event);
-    if (item !== onScreen) return this.screen.setRecent(this.timeline.said, (id) => this.url(id, 128));
+    if (item !== onScreen) return this.screen.setRecent(this.timeline.said, this.pictures.urlOf);
     this.screen.hint(`another tab of yours just decided this image: ${event.kind === "undo" ? "taken back" : said(event)}`);
     this.screen.setItem(item, this.note(item));
     this.screen.hero.classList.remove("wait");
@@ -280,8 +281,8 @@ class Labeller {
     this.shown = null;
     this.broken = false;
     this.screen.setItem(item, this.note(item));
-    this.screen.setRecent(this.timeline.said, (id) => this.url(id, 128));
-    this.tell?.("empty", item === null && this.loaded === true);
+    this.screen.setRecent(this.timeline.said, this.pictures.urlOf);
+    this.tellEmpty(item === null && this.loaded === true);
     if (!item) return this.showEmpty();
     this.prefetch();
     const image = this.pictures.get(item.id);
@@ -290,6 +291,13 @@ class Labeller {
     if (problem) return this.showBroken(item, problem, turn);
     this.screen.setImage(image, item);
     this.whenPainted(item, turn);
+  }
+
+  // Each telling runs the page's script, so only a change is told.
+  tellEmpty(empty) {
+    if (empty === this.toldEmpty) return;
+    this.toldEmpty = empty;
+    this.tell?.("empty", empty);
   }
 
   whenPainted(item, turn) {
@@ -322,10 +330,6 @@ class Labeller {
     }
     this.screen.setMessage("This image cannot be shown", `${problem.said}. Reject it (x) or skip it (s).`);
     this.whenPainted(item, turn);
-  }
-
-  url(id, width) {
-    return `${this.data.image_url}/${id}?w=${width}&t=${encodeURIComponent(this.data.token)}`;
   }
 
   widthNeeded() {

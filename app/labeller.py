@@ -23,8 +23,10 @@ _mount = st.components.v2.component(
 
 def labeller(project: Project, annotator: str) -> tuple[bool, bool]:
     """Show the labeller; return whether it has nothing left to show, and whether its user wants another name."""
+    key = f"labeller-{project.id}-{annotator}"
+    told = st.session_state.get(key)
     result = _mount(
-        key=f"labeller-{project.id}-{annotator}",
+        key=key,
         data={
             "project": project.id,
             "annotator": annotator,
@@ -33,6 +35,7 @@ def labeller(project: Project, annotator: str) -> tuple[bool, bool]:
             "events_url": "/api/annotations",
             "queue_url": "/api/queue",
             "image_url": "/api/image",
+            "told_empty": bool(told and told.get("empty")),
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },
         default={"empty": False},

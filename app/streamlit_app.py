@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import state
 import streamlit as st
 
-st.set_page_config(page_title="annotate-select", page_icon=":material/stacks:", layout="wide")
+# A file, because Streamlit would fetch a named icon from another site.
+st.set_page_config(page_title="annotate-select", page_icon=Path(__file__).with_name("icon.png"), layout="wide")
 state.begin()
 
 pages = [
@@ -20,6 +23,7 @@ st.html(
     [data-testid="stMainBlockContainer"] { padding-left: 1.5rem; padding-right: 1.5rem; }
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
+    [data-stale="true"] { opacity: 1 !important; }
     </style>"""
 )
 message = state.said()

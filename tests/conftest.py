@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before anything imports torch: see annotate_select/features
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
 

@@ -88,7 +88,7 @@ def test_new_images_are_embedded_without_training_again(
     for key in sorted(truth)[120:130]:
         shutil.copy(sample / key, more / key)
     project.add(more)
-    with pytest.raises(FeaturesError, match="10 .*annotate-select embed"):
+    with pytest.raises(FeaturesError, match=r"10 .*annotate-select embed"):
         project.select(5)
     after = project.embed()
     assert after.digest == before.digest

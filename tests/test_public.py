@@ -38,7 +38,7 @@ def test_every_module_lists_its_names() -> None:
     "code",
     [
         "import annotate_select",
-        "import sys; sys.argv = ['annotate-select', '--help']; from annotate_select.cli import cli; cli(standalone_mode=False)",
+        "from annotate_select.cli import cli; cli(['--help'], standalone_mode=False)",
         "import annotate_select.project",
     ],
 )

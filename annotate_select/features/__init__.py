@@ -1,5 +1,7 @@
-"""What the machine sees: encoders that turn images into features, and the store that keeps one row an image.
+"""What the machine sees: encoders that turn images into features, and the store that keeps them, row by image."""
 
-`encoder` says what an encoder is; `autoencoder` learns one from the pool itself, `backbone` wraps a pretrained network
-of torchvision; `store` keeps features on disk so that a kill loses little and a row never belongs to another image.
-"""
+import os
+
+# Threads that wait for work sleep instead of spinning: on two busy cores spinning made training several times slower.
+# It counts only when it is said before torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

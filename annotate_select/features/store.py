@@ -2,8 +2,9 @@
 
 features/NAME-DIGEST/  features.npy, ids.npy (see rows.py), definition.json, encoder/
 
-definition.json is written last and makes the folder count; of several folders of one name the newest counts. A folder
-without it is one whose first run was cut short: the next run of the same encoder goes on from its blocks.
+Of several folders of one name the one with the newest definition.json counts. A new name gets its definition.json as
+soon as its encoder is saved, so that a run cut short goes on with the same encoder and the blocks that are there; an
+encoder that replaces another gets it last, so that until then the old features stay.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from annotate_select.errors import FeaturesError, did_you_mean, listed
 from annotate_select.features.encoder import Encoder
-from annotate_select.features.rows import BlockWriter, compare, corrupt, merge, partial_rows, read_rows
+from annotate_select.features.rows import ROW, BlockWriter, compare, corrupt, merge, partial_rows, read_rows
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
 
@@ -57,7 +58,7 @@ class FeatureStore:
         self.folder = folder
 
     def names(self) -> list[str]:
-        """Return the names there are finished features of, sorted."""
+        """Return the names that features were made under, finished or not, sorted."""
         return sorted({match["name"] for match, folder in self._folders() if (folder / "definition.json").exists()})
 
     def open(self, name: str, fingerprints: Mapping[int, str]) -> Features:
@@ -69,7 +70,7 @@ class FeatureStore:
         folder, record = self._current(name)
         rows, array = read_rows(folder)
         if len(rows) == 0:
-            raise corrupt(folder / "ids.npy", "it is missing")
+            raise FeaturesError(f"features {name!r} are not finished; run `annotate-select embed` again to go on")
         ids = np.fromiter(fingerprints.keys(), np.int64, len(fingerprints))
         present, same = compare(rows, ids, _fingerprints(fingerprints.values()))
         absent, stale = int((~present).sum()), int((present & ~same).sum())
@@ -85,8 +86,8 @@ class FeatureStore:
         return Features(name, digest(record.definition), array, rows["id"].copy())
 
     def covers(self, name: str) -> np.ndarray:
-        """Return the stored (id, fingerprint) pairs, a structured array (n,); none for a name that is not there."""
-        return read_rows(self._current(name)[0])[0] if name in self.names() else read_rows(self.folder / name)[0]
+        """Return the stored (id, fingerprint) pairs, a structured array (n,) of `rows.ROW`; none for an unknown name."""
+        return read_rows(self._current(name)[0])[0] if name in self.names() else np.empty(0, ROW)
 
     def definition(self, name: str) -> dict[str, object]:
         """Return the definition of the encoder that made the features."""
@@ -135,6 +136,8 @@ class FeatureStore:
         folder = self._folder_for(name, encoder, replace)
         total = len(self.pending(name, encoder, ids, fingerprints, replace=replace))
         _save_encoder(encoder, folder / "encoder", replace)
+        if name not in self.names():
+            self._make_current(name, folder, encoder.definition())
         stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress)
         rows, array = _rows_or_none(folder) if replace else read_rows(folder)
         merge(folder, encoder.dim, rows, array)
@@ -159,8 +162,6 @@ class FeatureStore:
         records = self._records(name)
         if records:
             return max(records, key=lambda one: one[1].created_at)
-        if any(match["name"] == name for match, _ in self._folders()):
-            raise FeaturesError(f"features {name!r} are not finished; run `annotate-select embed` again to go on")
         known = self.names()
         have = f"there are {listed(known)}{did_you_mean(name, known)}" if known else "there are none yet"
         raise FeaturesError(f"no features are called {name!r}; {have}; make them with `annotate-select embed`")

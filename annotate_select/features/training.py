@@ -10,104 +10,87 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features.images import Images
+from annotate_select.features.network import AutoencoderConfig, Network
 from annotate_select.files import digest, whole_folder
 from annotate_select.progress import Progress
 
 __all__ = ["Epoch", "Trainer"]
 
+MOST_HELD_OUT = 1000  # more would measure no better, and cost time every epoch
+LONGEST_STEP = 5.0  # gradients longer than this are cut: the first steps on odd images would throw the network off
 
-@dataclass(frozen=True)
-class Epoch:
-    """Losses of one epoch; `held_out` is what early stopping looks at, `reconstruction` the held-out pixel error."""
+
+class Epoch(NamedTuple):
+    """One epoch's losses; `held_out` is what early stopping looks at, `error` its pixel part (mean square, 0..1)."""
 
     loss: float
     held_out: float
-    reconstruction: float
     seconds: float
-
-
-class Trainable(Protocol):
-    """A network that tells its loss."""
-
-    def loss(self, x: Tensor, invariance: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return (objective, reconstruction error) of a batch."""
-
-
-class Settings(Protocol):
-    """What the loop needs of a config."""
-
-    epochs: int
-    most_steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    invariance: float
-    patience: int
-    held_out: float
-    seed: int
+    error: float
 
 
 class Trainer:
-    """Trains a network on batches that `batch(rows)` gives, in place; the best weights are in it at the end."""
+    """Trains a network in place; the best weights are in it at the end."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        config: Settings,
-        batch: Callable[[np.ndarray], Tensor],
-        n: int,
-        checkpoint: Path | None,
-        trained_on: str,
+        self, network: Network, config: AutoencoderConfig, images: Images, checkpoint: Path | None, trained_on: str
     ) -> None:
-        """Split the n images; with one image, it is trained on and measured on."""
+        """Split the images; a single one is trained on and measured on.
+
+        Raises FeaturesError when there are none.
+        """
+        n = len(images)
         if n == 0:
             raise FeaturesError("there are no images to train on; add some first")
-        self.network, self.config, self.batch = network, config, batch
-        self.checkpoint = checkpoint
+        self.network, self.config, self.images, self.checkpoint = network, config, images, checkpoint
+        self.device = next(network.parameters()).device
         order = np.random.default_rng(config.seed).permutation(n)
-        held = min(max(1, round(n * config.held_out)), 1000) if n > 1 else 0
+        held = min(max(1, round(n * config.held_out)), MOST_HELD_OUT, n - 1)
         self.train_rows = np.sort(order[held:])
         self.held_rows = np.sort(order[:held]) if held else self.train_rows
-        self.steps_per_epoch = math.ceil(len(self.train_rows) / config.batch_size)
-        self.epochs = max(1, min(config.epochs, math.ceil(config.most_steps / self.steps_per_epoch)))
+        self.steps = math.ceil(len(self.train_rows) / config.batch_size)  # of an epoch
+        self.epochs = max(1, min(config.epochs, config.most_images // len(self.train_rows)))
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.best: dict[str, Tensor] = {}
         self.history: list[Epoch] = []
-        self.identity = digest([trained_on, n, {k: v for k, v in vars(config).items() if k != "device"}])
+        settings = {name: value for name, value in asdict(config).items() if name not in ("device", "seconds")}
+        self.identity = digest([settings, trained_on, images.fingerprint(), torch.__version__])
 
-    def run(self, progress: Progress) -> list[Epoch]:
-        """Train until the epochs or the patience run out; return the history.
+    def run(self, progress: Progress) -> str:
+        """Train until the epochs, the patience or the seconds run out; return which, for people to read.
 
         Raises FeaturesError when the loss is not finite.
         """
         self._resume()
-        while len(self.history) < self.epochs and not self._out_of_patience():
-            number = len(self.history)
+        while not (reason := self._finished()):
             began = time.monotonic()
+            number = len(self.history)
             loss = self._epoch(number, progress)
-            held_out, reconstruction = self._measure()
-            self.history.append(Epoch(loss, held_out, reconstruction, time.monotonic() - began))
+            held_out, error = self._measure()
+            self.history.append(Epoch(loss, held_out, time.monotonic() - began, error))
             if held_out <= min(epoch.held_out for epoch in self.history):
-                self.best = {name: t.detach().clone() for name, t in self.network.state_dict().items()}
+                self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
             self._save()
         self.network.load_state_dict(self.best)
-        total = self.epochs * self.steps_per_epoch
-        progress("training encoder", total, total, f"held-out error {self.history[-1].reconstruction:.4f}")
+        total = self.epochs * self.steps
+        progress("training encoder", total, total, f"held-out error {self._best().error:.4f}, {reason}")
         self.clear()
-        return self.history
+        return reason
 
     def clear(self) -> None:
         """Remove the checkpoint."""
@@ -115,29 +98,29 @@ class Trainer:
             shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def _epoch(self, number: int, progress: Progress) -> float:
+        """Go once over the training images, or as far as the seconds allow; return the mean loss."""
         self.network.train()
         rng = np.random.default_rng([self.config.seed, number])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        losses = []
+        began, losses = time.monotonic(), []
+        note = f"epoch {number + 1}" + (f", held-out error {self.history[-1].error:.4f}" if self.history else "")
         for index, rows in enumerate(self._batches(rng.permutation(self.train_rows))):
-            step = number * self.steps_per_epoch + index
-            for group in self.optimizer.param_groups:
-                group["lr"] = self._rate(step)
-            loss, _ = self._loss(rows, generator)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise FeaturesError(
-                    f"the training loss became {value} in epoch {number + 1}; use a lower learning_rate than "
-                    f"{self.config.learning_rate}, and look for damaged images"
-                )
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            self.optimizer.step()
-            losses.append(value)
-            note = f"held-out error {self.history[-1].reconstruction:.4f}" if self.history else ""
-            progress("training encoder", step + 1, self.epochs * self.steps_per_epoch, note)
+            step = number * self.steps + index
+            losses.append(self._step(rows, self._rate(step), generator, number))
+            progress("training encoder", step + 1, self.epochs * self.steps, note)
+            if self._out_of_time(time.monotonic() - began):
+                break
         return float(np.mean(losses))
+
+    def _step(self, rows: np.ndarray, rate: float, generator: torch.Generator, number: int) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss, _ = self.network.loss(self._batch(rows), generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_STEP)
+        self.optimizer.step()
+        return self._finite(float(loss.detach()), number)
 
     def _measure(self) -> tuple[float, float]:
         """Return the held-out objective and pixel error, on the same views every time."""
@@ -146,67 +129,84 @@ class Trainer:
         sums = np.zeros(2)
         with torch.inference_mode():
             for rows in self._batches(self.held_rows):
-                both = self._loss(rows, generator)
-                sums += [float(one) * len(rows) for one in both]
-        return float(sums[0] / len(self.held_rows)), float(sums[1] / len(self.held_rows))
+                loss, error = self.network.loss(self._batch(rows), generator)
+                sums += len(rows) * np.array([float(loss), float(error)])
+        held_out, error_mean = sums / len(self.held_rows)
+        return self._finite(float(held_out), len(self.history)), float(error_mean)
 
-    def _loss(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        network: Trainable = self.network  # type: ignore[assignment]
-        device = next(self.network.parameters()).device
-        return network.loss(self.batch(rows).to(device), self.config.invariance, generator)
+    def _finite(self, loss: float, number: int) -> float:
+        if not math.isfinite(loss):
+            raise FeaturesError(
+                f"the autoencoder's loss became {loss} in epoch {number + 1}; train with a lower learning_rate "
+                f"than {self.config.learning_rate:g}"
+            )
+        return loss
+
+    def _batch(self, rows: np.ndarray) -> Tensor:
+        return self.images.batch(rows).to(self.device)
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield batches of nearly equal size: a last batch of one image would have no variance to normalise by."""
-        count = max(1, math.ceil(len(rows) / self.config.batch_size))
-        yield from np.array_split(rows, count)
+        """Yield batches of nearly equal size: a last batch of one image would have no spread to normalise by."""
+        yield from np.array_split(rows, math.ceil(len(rows) / self.config.batch_size))
 
     def _rate(self, step: int) -> float:
         """Warm up over the first twentieth, then follow a cosine down to a hundredth."""
-        total = self.epochs * self.steps_per_epoch
+        total = self.epochs * self.steps
         warm = max(1, total // 20)
         if step < warm:
             return self.config.learning_rate * (step + 1) / warm
         share = (step - warm) / max(1, total - warm)
         return self.config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
 
-    def _out_of_patience(self) -> bool:
-        held_out = [epoch.held_out for epoch in self.history]
-        return bool(held_out) and len(held_out) - 1 - int(np.argmin(held_out)) >= self.config.patience
+    def _best(self) -> Epoch:
+        return min(self.history, key=lambda epoch: epoch.held_out)
+
+    def _finished(self) -> str:
+        """Say why training is over; nothing while it is not."""
+        if self.history and len(self.history) - 1 - self.history.index(self._best()) >= self.config.patience:
+            return f"stopped after {len(self.history)} epochs: no better for {self.config.patience}"
+        if self.history and self._out_of_time(0):
+            return f"stopped after {self.config.seconds:g} seconds, in epoch {len(self.history)} of {self.epochs}"
+        return f"all {self.epochs} epochs done" if len(self.history) >= self.epochs else ""
+
+    def _out_of_time(self, since: float) -> bool:
+        spent = sum(epoch.seconds for epoch in self.history) + since
+        return self.config.seconds is not None and spent >= self.config.seconds
 
     def _save(self) -> None:
-        """Write the checkpoint whole: a new folder, then the name of the newest."""
+        """Write a new folder for this epoch, whole, then remove the one before."""
         if self.checkpoint is None:
             return
-        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        tensors |= {f"best.{name}": t for name, t in self.best.items()}
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
         done = len(self.history)
         with whole_folder(self.checkpoint / str(done)) as folder:
-            save_file({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, folder / "tensors")
-            about = {"identity": self.identity, "history": [asdict(epoch) for epoch in self.history]}
-            (folder / "about.json").write_text(json.dumps(about))
+            save_file({name: one.detach().cpu().contiguous().clone() for name, one in tensors.items()}, folder / "tensors")
+            about = {"identity": self.identity, "history": self.history}
+            (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
         shutil.rmtree(self.checkpoint / str(done - 1), ignore_errors=True)
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint of this very training; remove any other."""
         if self.checkpoint is None or not self.checkpoint.is_dir():
             return
-        for folder in sorted(self.checkpoint.iterdir(), key=lambda path: path.name.zfill(9), reverse=True):
-            if folder.name.isdigit() and self._restored(folder):
-                return
-        self.history = []
-        self.clear()
+        numbers = sorted((int(path.name) for path in self.checkpoint.iterdir() if path.name.isdigit()), reverse=True)
+        if not numbers or not self._restored(self.checkpoint / str(numbers[0])):
+            self.clear()
 
     def _restored(self, folder: Path) -> bool:
+        """Load a checkpoint; one that is another training's, or cannot be read, is one that is not there."""
         try:
-            about = json.loads((folder / "about.json").read_text())
+            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             if about["identity"] != self.identity:
                 return False
-            tensors = load_file(folder / "tensors")
-        except Exception:  # a checkpoint that cannot be read is one that is not there: training starts anew
+            tensors = load_file(folder / "tensors", device=str(self.device))
+            history = [Epoch(*epoch) for epoch in about["history"]]
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return False
-        self.history = [Epoch(**epoch) for epoch in about["history"]]
+        self.history = history
         self.network.load_state_dict(_part(tensors, "network."))
         self.best = _part(tensors, "best.")
         state: dict[int, dict[str, Tensor]] = {}

@@ -1,4 +1,4 @@
-"""Check everything `select` is given, and make it into a frozen Pool; each error says what is allowed and what to do."""
+"""Check everything `select` is given and make it into a frozen Pool; errors say what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _classes(
     numbers = np.asarray(labels)
     if numbers.shape != (len(labeled),):
         raise SelectionError(
-            f"labels must be one for each of the {len(labeled)} labeled rows, got {numbers.size} of shape {numbers.shape}"
+            f"labels must be one for each of the {len(labeled)} labeled rows, got shape {numbers.shape}"
         )
     if numbers.size and numbers.dtype.kind not in "iu":
         raise SelectionError(f"labels must be class numbers, integers from 0, got {numbers.dtype}")
@@ -184,8 +184,8 @@ def _probabilities(probabilities: np.ndarray, n: int, classes: int) -> np.ndarra
         )
     step = max(1, BLOCK // classes)
     for start in range(0, n, step):
-        block = probabilities[start : start + step].astype(np.float64)
-        inside = ((block >= -1e-6) & (block <= 1 + 1e-6)).all(axis=1)
+        block = np.asarray(probabilities[start : start + step], dtype=np.float64)
+        inside: np.ndarray = np.all((block >= -1e-6) & (block <= 1 + 1e-6), axis=1)
         good = inside & (np.abs(block.sum(axis=1) - 1) <= SUM_TOLERANCE)
         if not good.all():
             at = int(np.argmin(good))
@@ -217,7 +217,9 @@ def _groups(groups: ArrayLike, n: int) -> np.ndarray:
     except TypeError as error:
         raise SelectionError("groups must be all of one kind, such as integers or texts, got a mixture") from error
     codes = codes.astype(np.int64)
-    return np.where(values < 0, len(names) + np.arange(n), codes) if values.dtype.kind == "i" else codes
+    if values.dtype.kind != "i":
+        return codes
+    return np.where(np.less(values, 0), len(names) + np.arange(n), codes)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

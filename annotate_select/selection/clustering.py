@@ -10,7 +10,9 @@ from annotate_select.selection.geometry import BLOCK
 __all__ = ["assign", "centroids"]
 
 ITERATIONS = 20
-POINTS_PER_CENTROID = 256  # more change a centroid by less than the choice of the first ones does
+# Rows to train on for each centroid: more change a centroid by less than the choice of the first ones does.
+MOST_POINTS, LEAST_POINTS = 256, 64
+ENOUGH_POINTS = 2**16  # in all, once there are LEAST_POINTS for each
 FLAT = 2048  # more clusters than these are found in two levels, or the cost grows with their square
 LEAST_WEIGHT = 1e-6  # of the mean: a cluster of no weight at all would have no centroid
 
@@ -20,14 +22,14 @@ def centroids(
 ) -> np.ndarray:
     """Return up to k centroids (k, d) float32 of points[rows], read-only points (n, d) float32.
 
-    Trained on at most 256 rows a centroid, those of the lowest hashes (n,). `weights` (n,), at least 0. At most as
+    Trained on at most 256 rows a centroid, 64 when there are many, those of the lowest hashes (n,). `weights` (n,), at least 0. At most as
     many centroids as rows; fewer different points than k give some centroid no member. Above 2,048 centroids the
     rows are cut into parts of about 1,024 first.
     """
     k = min(k, len(rows))
     if k > FLAT:
         return _two_levels(points, rows, k, hashes, seed, weights)
-    rows = _sample(rows, hashes, k * POINTS_PER_CENTROID)
+    rows = _sample(rows, hashes, max(k * LEAST_POINTS, min(k * MOST_POINTS, ENOUGH_POINTS)))
     kmeans = faiss.Kmeans(
         points.shape[1],
         k,
@@ -35,7 +37,7 @@ def centroids(
         seed=seed & 0x7FFFFFFF,
         spherical=True,
         min_points_per_centroid=1,
-        max_points_per_centroid=POINTS_PER_CENTROID,
+        max_points_per_centroid=MOST_POINTS,
     )
     kmeans.train(np.ascontiguousarray(points[rows]), weights=_mass(weights, rows))
     return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
@@ -89,4 +91,4 @@ def _mass(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     if weights is None or not weights[rows].any():
         return None
     mass = weights[rows] / weights[rows].mean()
-    return np.maximum(mass, LEAST_WEIGHT).astype(np.float32)
+    return np.asarray(np.maximum(mass, LEAST_WEIGHT), dtype=np.float32)

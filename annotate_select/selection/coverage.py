@@ -28,7 +28,7 @@ def kmeans(pool: Pool, n: int) -> Chosen:
 
 
 def kcenter(pool: Pool, n: int) -> Chosen:
-    """Take the image farthest from everything labelled or picked, again and again: finds the odd ones, and the outliers.
+    """Take the image farthest from everything labelled or picked, again and again: finds the odd ones.
 
     Exact greedy farthest-first (Gonzalez 1985; "core-set", Sener and Savarese 2018) on the distance of directions,
     0 to 2, times the weight; of equals the lowest hash first. With nothing covered it starts at the row nearest to the

@@ -31,7 +31,7 @@ TORN = 0.2  # two classes nearer than this are said to tear the model
 def margin(pool: Pool, n: int) -> Chosen:
     """Take the images the model is most torn over between two classes.
 
-    Score: 1 - (p1 - p2), times the weight. The best single uncertainty in most benchmarks; alone it may pick many of a kind.
+    Score: 1 - (p1 - p2), times the weight. In most benchmarks the best uncertainty; alone it may pick many of a kind.
     """
     return _most_uncertain(pool, n, margin_scores, margin_reason)
 
@@ -84,7 +84,7 @@ def model_probabilities(pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Return the model's probabilities of some rows as float64, or raise SelectionError where there are none."""
     if pool.probabilities is None:
         raise SelectionError("there are no probabilities to be uncertain about; train a model first, or use kmeans")
-    return pool.probabilities[rows].astype(np.float64)
+    return np.asarray(pool.probabilities[rows], dtype=np.float64)
 
 
 def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -46,9 +46,8 @@ class AddReport:
             pairs = listed((f"{key} = {original}" for key, original in self.duplicates), most=5)
             lines.append(f"{len(self.duplicates):,} exact duplicates left out: {pairs}")
         if self.replaced:
-            lines.append(
-                f"{len(self.replaced):,} files had changed; labels stay with the old content: {listed(self.replaced, most=5)}"
-            )
+            names = listed(self.replaced, most=5)
+            lines.append(f"{len(self.replaced):,} files had changed; labels stay with the old content: {names}")
         if self.unreadable:
             lines.append(f"{len(self.unreadable):,} unreadable:")
             lines += [f"  {key}: {reason}" for key, reason in self.unreadable[:20]]

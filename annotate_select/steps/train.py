@@ -102,9 +102,8 @@ def _check(home: Home, labels: np.ndarray) -> None:
     seen = [home.config.classes[i] for i in np.unique(labels)]
     if len(seen) < 2:
         have = f"only {seen[0]!r} has labels" if seen else "no image outside the exam has a label"
-        raise LearningError(
-            f"training needs labels of at least two of the classes {listed(home.config.classes)}; {have}; label more, then train"
-        )
+        classes = listed(home.config.classes)
+        raise LearningError(f"training needs labels of at least two of the classes {classes}; {have}; label more first")
 
 
 def _store(

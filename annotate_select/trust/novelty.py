@@ -36,7 +36,7 @@ class Reference:
         return cls(mean, scale, rows, np.sort(nearest))
 
     def novelty(self, features: np.ndarray) -> np.ndarray:
-        """Return, of each of (b, d) features, the share in 0..1 of the sample that is nearer to its nearest neighbour."""
+        """Return, of each of (b, d) features, the share (0..1) of the sample nearer to its own nearest neighbour."""
         found = np.empty(len(features))
         for start in range(0, len(features), _BLOCK):
             block = (np.asarray(features[start : start + _BLOCK], dtype=np.float64) - self.mean) / self.scale
@@ -48,4 +48,5 @@ class Reference:
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the squared Euclidean distances (a, b), never below zero."""
     product: np.ndarray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
-    return np.maximum(product, 0.0)
+    positive: np.ndarray = np.maximum(product, 0.0)
+    return positive

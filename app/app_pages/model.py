@@ -25,7 +25,8 @@ figures[3].metric(
     delta_arrow="off",
     help="The exam is a random set of images kept out of training. With 95 % confidence the accuracy is in this range.",
 )
-st.info(f"Next: {status.advice}", icon=":material/arrow_forward:")
+advice = status.advice.partition(": annotate-select")[0]  # here a button does what the command would
+st.info(f"Next: {advice}", icon=":material/arrow_forward:")
 
 left, right = st.columns([3, 2], gap="large")
 with left:

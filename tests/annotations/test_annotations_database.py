@@ -81,7 +81,7 @@ def test_odd_names(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -
     fill(db)
     db.close()
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    monkeypatch.setattr(module.os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     again = Database.open(tmp_path / name)
     assert (again.read_only, len(pool_table(again).ids)) == (True, 3)
     again.close()

@@ -24,10 +24,9 @@ from annotate_select.annotations.images import (
 )
 
 
-def found(key: str, content: str, **changes: str) -> ImageRecord:
+def found(key: str, content: str, group: str | None = None) -> ImageRecord:
     """Make the record of a readable file; `content` stands for its bytes."""
-    sound = ImageRecord(key, "s", key, content * 32, 10, 20, 30, 40, metadata={})
-    return replace(sound, **changes)
+    return ImageRecord(key, "s", key, content * 32, 10, 20, 30, 40, group)
 
 
 def broken(key: str, problem: str = "truncated", content: str = "0") -> ImageRecord:
@@ -80,7 +79,9 @@ def test_a_folder_does_not_wipe_out_what_a_manifest_told(empty: Database) -> Non
 
 def test_pool_table_has_columns_of_the_ok_images_by_id(empty: Database) -> None:
     table = pool_table(empty)
-    assert (table.ids.shape, table.ids.dtype, table.keys) == ((0,), np.int64, [])
+    assert table.ids.shape == (0,)
+    assert table.ids.dtype == np.dtype(np.int64)
+    assert table.keys == []
     add_images(empty, [found("b", "2", group="g"), broken("x"), found("a", "1"), found("dup", "2")])
     table = pool_table(empty)
     assert table.ids.tolist() == [1, 3]
@@ -127,7 +128,7 @@ def test_a_picture_that_comes_back_brings_its_labels(empty: Database) -> None:
     add_images(empty, [found("a", "1")])
     assert labels(empty) == {"a": "cat"}
     assert at(empty, "a").id == 1
-    assert image(empty, 2) is not None
+    assert (known(empty, "s")["a"].status, keys_of(empty, [2])) == ("ok", {2: "a@22222222"})
     add_images(empty, [found("elsewhere", "2")])
     assert labels(empty) == {"a": "cat", "elsewhere": "dog"}
     assert counts(empty) == {"ok": 2}
@@ -178,6 +179,14 @@ def test_when_an_original_breaks_its_duplicate_takes_over(empty: Database) -> No
     assert labels(empty) == {"b": "cat"}
     assert add_images(empty, [found("a", "1")]) == AddOutcome(duplicates=[("a", "b")])
     assert resolve(empty, ["a", "b"]) == {"a": 1, "b": 1}
+
+
+def test_duplicates_follow_their_original_to_the_new_one(empty: Database) -> None:
+    add_images(empty, [found("a", "1"), found("b", "1")])
+    mark_unreadable(empty, [(1, "gone")])
+    assert add_images(empty, [found("c", "1")]) == AddOutcome(added=["c"])
+    assert add_images(empty, [found("a", "1")]) == AddOutcome(duplicates=[("a", "c")])
+    assert resolve(empty, ["a", "b", "c"]) == {"a": 3, "b": 3, "c": 3}
 
 
 def test_an_image_marked_unreadable_is_opened_again_by_the_next_add(empty: Database, tmp_path: Path) -> None:

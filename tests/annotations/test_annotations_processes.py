@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -124,8 +123,13 @@ from annotate_select.annotations.database import Database
 from annotate_select.annotations.events import Event, history, record
 db = Database.open(Path({str(db.path)!r}))
 record(db, [Event("parent", 1, "ana", "skip")])
+with db.read() as connection:
+    parents = connection.connection.dbapi_connection
 child = os.fork()
 if child == 0:
+    with db.read() as connection:
+        if connection.connection.dbapi_connection is parents:
+            os._exit(2)
     for number in range(20):
         record(db, [Event(f"child-{{number}}", 2, "bob", "skip")])
     os._exit(0 if len(history(db, annotator="bob")) == 20 else 1)
@@ -138,4 +142,3 @@ db.close()
         done = subprocess.run([sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(history(db)) == 42
-    assert os.path.exists(db.path)

@@ -1,0 +1,198 @@
+"""The pages, run by Streamlit without a browser, always through the entry file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import projects
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from annotate_select.annotations.events import Event
+from annotate_select.project import Project, recent_projects
+
+ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
+PAGES = ["start", "label", "model", "export"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "_open", {})
+
+
+def opened(page: str = "start", project: Project | None = None, annotator: str = "") -> AppTest:
+    at = AppTest.from_file(ENTRY, default_timeout=60)
+    if project is not None:
+        projects.keep(project)
+        at.query_params["project"] = project.id
+    if annotator:
+        at.query_params["annotator"] = annotator
+    at.run()
+    return at if page == "start" else at.switch_page(f"app_pages/{page}.py").run()
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.info, at.subheader, at.success, at.error, at.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def errors(at: AppTest) -> list[str]:
+    assert not at.exception, at.exception
+    return [error.value for error in at.error]
+
+
+def fill(at: AppTest, **values: str) -> AppTest:
+    for key, value in values.items():
+        (at.text_area if key == "new_classes" else at.text_input)(key=key).set_value(value)
+    return at.button(key="make").click().run()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_without_a_project(page: str) -> None:
+    at = opened(page)
+    assert errors(at) == []
+    assert "New project" in words(at) if page == "start" else "No project is open yet." in words(at)
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [("start", "12 images"), ("label", "Who is labelling?"), ("model", "Next round"), ("export", "Export")],
+)
+def test_every_page_opens_with_a_project(page: str, shown: str, project: Project) -> None:
+    at = opened(page, project)
+    assert errors(at) == []
+    assert shown in words(at)
+
+
+def test_the_address_brings_back_project_and_annotator(project: Project) -> None:
+    at = opened("label", project, "ana")
+    assert errors(at) == []
+    assert at.query_params["project"] == project.id
+    assert at.query_params["annotator"] == "ana"
+
+
+def test_an_unknown_project_in_the_address_is_one_error() -> None:
+    at = AppTest.from_file(ENTRY, default_timeout=60)
+    at.query_params["project"] = "0" * 32
+    assert len(errors(at.run())) == 1
+    assert "not known here" in at.error[0].value
+
+
+def test_the_server_may_be_started_on_a_project(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTATE_SELECT_PROJECT", str(project.root))
+    at = opened()
+    assert errors(at) == []
+    assert at.query_params["project"] == project.id
+    assert recent_projects() == [project.root]
+
+
+def test_the_labeller_gets_a_token_and_no_queue(project: Project) -> None:
+    at = opened("label", project, "ana")
+    given = json.loads(at.get("bidi_component")[0].proto.json)
+    project_id, _, token = given["token"].partition(".")
+    assert project_id == project.id
+    assert project.annotator_of(token) == "ana"
+    assert given["classes"] == ["ok", "crack", "dent"]
+    assert given["debug"] is False
+
+
+def test_a_name_is_asked_for_once(project: Project) -> None:
+    at = opened("label", project)
+    at.text_input(key="name_typed").set_value("  ana   maria ")
+    at.button[0].click().run()
+    assert errors(at) == []
+    assert at.session_state["annotator"] == "ana maria"
+    assert len(at.get("bidi_component")) == 1
+
+
+def test_an_empty_name_is_one_error(project: Project) -> None:
+    at = opened("label", project)
+    at.text_input(key="name_typed").set_value("   ")
+    at.button[0].click().run()
+    assert len(errors(at)) == 1
+    assert "a name has 1 to 60 characters" in at.error[0].value
+
+
+def test_a_finished_queue_offers_the_next_round(project: Project) -> None:
+    items = project.queue("ana", 50)
+    labels = ["ok", "crack"] * 6
+    project.record([Event(f"u{i}", one.image_id, "ana", "label", labels[i]) for i, one in enumerate(items)])
+    at = opened("label", project, "ana")
+    assert errors(at) == []
+    assert at.button(key="next_batch").label == "Train and pick the next batch"
+    assert not at.button(key="next_batch").disabled
+
+
+def test_the_next_round_waits_for_two_classes(project: Project) -> None:
+    assert opened("model", project).button(key="next_batch").disabled
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"new_name": ""}, "the project needs a name"),
+        ({"new_classes": "ok"}, "at least two classes"),
+        ({"new_classes": "ok\nok"}, "distinct"),
+        ({"new_images": ""}, "name the folder"),
+        ({"new_images": "/no/such/folder"}, "there is no folder /no/such/folder"),
+        ({"new_images": "EMPTY"}, "there are no images in"),
+        ({"new_where": "relative"}, "whole path"),
+        ({"new_where": "TAKEN"}, "there is a project in"),
+    ],
+)
+def test_a_project_with_wrong_input_is_one_error_and_nothing_is_made(
+    wrong: dict[str, str], error: str, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"EMPTY": str(tmp_path / "empty"), "TAKEN": str(project.root)}
+    right = {
+        "new_name": "demo",
+        "new_classes": "ok\ncrack",
+        "new_images": str(tmp_path / "photos"),
+        "new_where": str(tmp_path / "demo"),
+    }
+    typed = {**right, **{key: places.get(value, value) for key, value in wrong.items()}}
+    at = fill(opened(), **typed)
+    assert len(errors(at)) == 1
+    assert error in at.error[0].value
+    assert not (tmp_path / "demo").exists()
+    assert at.text_input(key="new_name").value == typed["new_name"]  # nothing typed is lost
+
+
+def test_making_a_project_adds_its_images_and_prepares_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Project, "start", lambda self, *command: started.append(command))
+    where = tmp_path / "demo"
+    at = opened()
+    at = fill(at, new_name="demo", new_classes="ok, crack", new_images=str(tmp_path / "photos"), new_where=str(where))
+    assert errors(at) == []
+    assert started == [("prepare", "--batch", "9", "--exam", "3")]
+    assert "added 12 images" in words(at)
+    with Project.open(where) as made:
+        assert made.classes == ["ok", "crack"]
+        assert made.status().images == 12
+        assert at.query_params["project"] == made.id
+
+
+def test_a_project_whose_folder_is_gone_is_one_error(project: Project, tmp_path: Path) -> None:
+    at = opened("start", project)
+    shutil.rmtree(project.root)
+    at.run()
+    assert len(errors(at)) == 1
+    assert "there is no project in" in at.error[0].value
+
+
+def test_an_export_shows_its_first_rows(project: Project) -> None:
+    image = project.queue("ana", 1)[0]
+    project.record([Event("u1", image.image_id, "ana", "label", "dent")])
+    at = opened("export", project)
+    assert errors(at) == []
+    row = at.dataframe[0].value.iloc[0]
+    assert (row["image"], row["label"], row["annotator"]) == (image.key, "dent", "ana")
+    for format in ("jsonl", "imagefolder"):
+        at.radio(key="format").set_value(format).run()
+        assert errors(at) == []

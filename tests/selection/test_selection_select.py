@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from annotate_select.errors import SelectionError, UnknownStrategy
+from annotate_select.selection.pool import Chosen, Pool
+from annotate_select.selection.select import AUDIT_REASON, select
+
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(40, 10))
+P = RNG.dirichlet(np.ones(3), 40)
+
+
+def last(pool: Pool, n: int) -> Chosen:
+    """A strategy of a user's own."""
+    rows = pool.candidates[::-1][:n]
+    return Chosen(rows, np.arange(n, 0, -1, dtype=float), ["the last one"] * n, note="from the back")
+
+
+def test_a_function_of_ones_own() -> None:
+    picks = select(FEATURES, 3, last, labeled=[39], labels=[0], exclude=[37])
+    assert picks.rows.tolist() == [38, 36, 35]
+    assert (picks.scores.tolist(), picks.reasons) == ([3, 2, 1], ["the last one"] * 3)
+    assert (picks.strategy, picks.note) == ("last", "from the back")
+
+
+def test_a_function_by_its_path() -> None:
+    picks = select(FEATURES, 4, "annotate_select.selection.chance:random", seed=3)
+    assert set(picks.rows) == set(select(FEATURES, 4, "random", seed=3).rows)
+    assert picks.strategy == "annotate_select.selection.chance:random"
+
+
+def test_a_plain_tuple_will_do() -> None:
+    picks = select(FEATURES, 1, lambda pool, n: (pool.candidates[:n], np.zeros(n), ["x"] * n))  # type: ignore[arg-type,return-value]
+    assert picks.rows.tolist() == [0]
+
+
+def test_near_duplicates_are_kept_from_a_function_of_ones_own() -> None:
+    doubled = np.repeat(FEATURES, 2, axis=0)
+    assert (select(doubled, 4, last).rows // 2).tolist() == [39, 38, 37, 36]
+
+
+def test_a_function_sees_a_frozen_pool() -> None:
+    def scribble(pool: Pool, n: int) -> Chosen:
+        pool.features[0] = 0
+        return last(pool, n)
+
+    with pytest.raises(ValueError, match="read-only"):
+        select(FEATURES, 3, scribble)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "must return Chosen(rows, scores, reasons), got NoneType"),
+        ((np.array([1]), np.zeros(1), ["a"]), "was asked for 2 rows and returned int64 (1,)"),
+        ((np.array([1.0, 2.0]), np.zeros(2), ["a", "b"]), "was asked for 2 rows and returned float64 (2,)"),
+        ((np.array([1, 1]), np.zeros(2), ["a", "b"]), "must return distinct rows of pool.candidates"),
+        ((np.array([0, 1]), np.zeros(2), ["a", "b"]), "must return distinct rows of pool.candidates"),
+        ((np.array([1, 2]), np.array([1, np.nan]), ["a", "b"]), "must return a finite score for each"),
+        ((np.array([1, 2]), np.zeros(2), ["a"]), "must return a reason, a text, for each"),
+        ((np.array([1, 2]), np.zeros(2), ["a", ""]), "must return a reason, a text, for each"),
+    ],
+)
+def test_answers_that_are_not_what_they_must_be(answer: object, message: str) -> None:
+    with pytest.raises(SelectionError, match=re.escape(f"strategy mine {message}")):
+        select(FEATURES, 2, named(answer), exclude=[0])
+
+
+def named(answer: object):  # type: ignore[no-untyped-def]
+    def mine(pool: Pool, n: int) -> object:
+        return answer
+
+    return mine
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ("kmean", r"unknown strategy 'kmean' \(did you mean kmeans\?\); choose from auto, random, kmeans, "),
+        ("zzz", r"unknown strategy 'zzz'; choose from auto, "),
+        ("no_such_module:f", "'no_such_module' cannot be imported"),
+        (":f", "cannot be imported"),
+        ("annotate_select.selection.chance:nothing", "has no function 'nothing'"),
+    ],
+)
+def test_unknown_strategies(strategy: str, message: str) -> None:
+    with pytest.raises(UnknownStrategy, match=message):
+        select(FEATURES, 1, strategy)
+
+
+def test_a_strategy_that_is_no_strategy() -> None:
+    with pytest.raises(SelectionError, match=r"strategy must be a name, .* or a function, got 7"):
+        select(FEATURES, 1, 7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n": 0}, "n must be between 1 and 40 (unlabelled, unexcluded rows), got 0"),
+        ({"n": -3}, "n must be between 1 and 40 (unlabelled, unexcluded rows), got -3"),
+        ({"n": 2.0}, "n must be a whole number, got 2.0"),
+        ({"n": True}, "n must be a whole number, got True"),
+        ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"audit": 1.5}, "audit must be from 0 to 1, got 1.5"),
+        ({"audit": -0.1}, "audit must be from 0 to 1, got -0.1"),
+        ({"accuracy": float("nan")}, "accuracy must be from 0 to 1, got nan"),
+        ({"near_duplicate": 2}, "near_duplicate must be from 0 to 1, got 2"),
+        ({"features": np.zeros(5)}, "features must be numbers of shape (n, d), a row an image, got float64 of shape (5,)"),
+        ({"features": np.zeros((5, 0))}, "got float64 of shape (5, 0)"),
+        ({"features": np.float64(3)}, "got float64 of shape ()"),
+        ({"features": np.zeros((5, 2), dtype=complex)}, "got complex128 of shape (5, 2)"),
+        ({"features": np.array([["a"]])}, "got <U1 of shape (1, 1)"),
+        ({"features": np.zeros((0, 4))}, "there is nothing left to select"),
+        ({"labeled": [40], "labels": [0]}, "labeled must be rows from 0 to 39, got 40"),
+        ({"labeled": [-1], "labels": [0]}, "labeled must be rows from 0 to 39, got -1"),
+        ({"labeled": [3, 3], "labels": [0, 1]}, "row 3 is there more than once"),
+        ({"labeled": [0.5], "labels": [0]}, "labeled must be row numbers, a list of integers, got float64"),
+        ({"labeled": np.ones(40, dtype=bool), "labels": np.zeros(40, dtype=int)}, "np.flatnonzero makes them of a mask"),
+        ({"labeled": [1, 2], "labels": [0]}, "labels must be one for each of the 2 labeled rows, got shape (1,)"),
+        ({"labeled": [1]}, "labels must be one for each of the 1 labeled rows, got shape (0,)"),
+        ({"labeled": [1], "labels": [-1]}, "labels must be class numbers from 0, got -1; leave unlabelled rows out"),
+        ({"labeled": [1], "labels": [1.0]}, "labels must be class numbers, integers from 0, got float64"),
+        ({"labeled": [1], "labels": [3], "probabilities": P}, "labels must be class numbers from 0 to 2, got 3"),
+        ({"labeled": [1], "labels": [3], "n_classes": 2}, "labels must be class numbers from 0 to 1, got 3"),
+        ({"n_classes": 2, "class_names": ["a", "b", "c"]}, "n_classes 2, class_names 3"),
+        ({"n_classes": 0}, "n_classes must be at least 1, got 0"),
+        ({"exclude": [99]}, "exclude must be rows from 0 to 39, got 99"),
+        ({"probabilities": P[:5]}, "probabilities must be numbers of shape (40, 3), a row an image, got float64 of shape (5, 3)"),
+        ({"probabilities": P[:, 0]}, "got float64 of shape (40,)"),
+        ({"probabilities": P * 2}, "row 0 sums to 2"),
+        ({"probabilities": np.tile([-0.5, 0.5, 1.0], (40, 1))}, "row 0 holds a number outside"),
+        ({"probabilities": np.full((40, 3), np.nan)}, "row 0 holds a number outside"),
+        ({"weights": np.ones(3)}, "weights must be one for each of the 40 rows, got shape (3,)"),
+        ({"weights": np.r_[np.ones(39), -1]}, "weights must be finite and at least 0, but row 39 has -1.0"),
+        ({"weights": np.r_[np.inf, np.ones(39)]}, "but row 0 has inf"),
+        ({"groups": [1, 2]}, "groups must be one for each of the 40 rows, got shape (2,)"),
+        ({"groups": np.array(["a", None] * 20, dtype=object)}, "groups must be all of one kind"),
+        ({"tokens": np.ones(40)}, "tokens must be one integer for each of the 40 rows, got float64"),
+        ({"tokens": [1]}, "tokens must be one integer for each of the 40 rows"),
+    ],
+)
+def test_errors_name_the_value_and_what_is_allowed(changes: dict[str, object], message: str) -> None:
+    given: dict[str, object] = {"features": FEATURES, "n": 1, "strategy": "random", **changes}
+    with pytest.raises(SelectionError, match=re.escape(message)):
+        select(**given)  # type: ignore[arg-type]
+
+
+def test_probabilities_of_half_precision_are_good_enough() -> None:
+    assert len(select(FEATURES, 5, "margin", probabilities=P.astype(np.float16)).rows) == 5
+
+
+def test_excluding_twice_or_what_is_labelled_is_no_matter() -> None:
+    picks = select(FEATURES, 36, "random", labeled=[1, 2], labels=[0, 0], exclude=[2, 3, 3, 4])
+    assert not {1, 2, 3, 4} & set(picks.rows.tolist())
+
+
+@pytest.mark.parametrize(
+    ("n", "audit", "count"),
+    [(1, 0.1, 0), (2, 0.01, 1), (10, 0.1, 1), (20, 0.2, 4), (15, 0.0, 0), (1, 1.0, 1), (12, 1.0, 12), (40, 0.25, 10)],
+)
+def test_how_many_are_audits(n: int, audit: float, count: int) -> None:
+    picks = select(FEATURES, n, "kcenter", audit=audit)
+    assert picks.roles.count("audit") == count
+    assert set(picks.roles) <= {"pick", "audit"}
+    for role, reason, score in zip(picks.roles, picks.reasons, picks.scores.tolist(), strict=True):
+        assert (reason == AUDIT_REASON) == (role == "audit")
+        assert score == 0 or role == "pick"
+
+
+def test_audits_stand_evenly_in_the_batch() -> None:
+    roles = select(FEATURES, 20, "random", audit=0.2).roles
+    assert [place for place, role in enumerate(roles) if role == "audit"] == [2, 7, 12, 17]
+
+
+def test_every_row_is_as_likely_an_audit_whatever_the_guard_thinks() -> None:
+    """Half of the rows are one picture, and the strategy would never take two of it; audits do not care."""
+    features = RNG.normal(size=(20, 10))
+    features[10:] = features[10]
+    counts = np.zeros(20)
+    for seed in range(400):
+        picks = select(features, 6, "kcenter", labeled=[0, 11], labels=[0, 1], exclude=[5, 15], audit=0.5, seed=seed)
+        counts[picks.rows[np.array(picks.roles) == "audit"]] += 1
+    assert counts[[0, 11, 5, 15]].tolist() == [0, 0, 0, 0]
+    expected = 400 * 3 / 16
+    drawn = np.delete(counts, [0, 5, 11, 15])
+    # 15 degrees of freedom: above 37.7 once in a thousand.
+    assert ((drawn - expected) ** 2 / expected).sum() < 37.7
+
+
+def test_audits_are_the_same_whatever_the_strategy() -> None:
+    audits = [
+        set(picks.rows[np.array(picks.roles) == "audit"].tolist())
+        for picks in (select(FEATURES, 20, one, audit=0.3, probabilities=P) for one in ("random", "margin", "kmeans"))
+    ]
+    assert audits[0] == audits[1] == audits[2]
+
+
+def test_chance_of_the_strategy_is_not_the_chance_of_the_audit() -> None:
+    audits = select(FEATURES, 20, "random", audit=1.0).rows
+    assert set(audits.tolist()) != set(select(FEATURES, 20, "random").rows.tolist())
+
+
+def test_any_whole_seed() -> None:
+    for seed in (np.int64(3), -1, 2**64 + 5):
+        assert len(select(FEATURES, 3, "kmeans", seed=seed, audit=0.4).rows) == 3  # type: ignore[arg-type]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from annotate_select.selection import uncertainty
+from annotate_select.selection.select import select
+from annotate_select.selection.uncertainty import entropy_scores, least_confidence_scores, margin_scores
+
+# Exact in binary, so that ties are ties.
+P = np.array([[0.5, 0.25, 0.25], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.25, 0.375, 0.375], [0.75, 0.25, 0.0]])
+POINTS = np.eye(5)
+LN2 = np.log(2)
+
+
+def test_margin_scores() -> None:
+    assert margin_scores(P).tolist() == [0.75, 1.0, 0.0, 1.0, 0.5]
+
+
+def test_entropy_scores() -> None:
+    last = 2 * LN2 - 0.75 * np.log(3)
+    fourth = 0.25 * 2 * LN2 + 0.75 * (3 * LN2 - np.log(3))
+    np.testing.assert_allclose(entropy_scores(P), [1.5 * LN2, LN2, 0.0, fourth, last], atol=1e-15)
+
+
+def test_least_confidence_scores() -> None:
+    assert least_confidence_scores(P).tolist() == [0.5, 0.5, 0.0, 0.625, 0.25]
+
+
+@pytest.mark.parametrize("score", [margin_scores, entropy_scores, least_confidence_scores])
+def test_one_class_leaves_nothing_to_doubt(score: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert score(np.ones((2, 1))).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "order", "scores"),
+    [
+        ("margin", [{1, 3}, {0}, {4}, {2}], [1.0, 1.0, 0.75, 0.5, 0.0]),
+        ("least_confidence", [{3}, {0, 1}, {4}, {2}], [0.625, 0.5, 0.5, 0.25, 0.0]),
+        ("entropy", [{3}, {0}, {1}, {4}, {2}], None),
+    ],
+)
+def test_the_most_uncertain_first(strategy: str, order: list[set[int]], scores: list[float] | None) -> None:
+    picks = select(POINTS, 5, strategy, probabilities=P)
+    left = picks.rows.tolist()
+    for tied in order:
+        assert {left.pop(0) for _ in tied} == tied
+    if scores is not None:
+        assert picks.scores.tolist() == scores
+    assert (np.diff(picks.scores) <= 0).all()
+
+
+def test_weights_multiply_scores() -> None:
+    picks = select(POINTS, 5, "margin", probabilities=P, weights=[8, 1, 9, 0.5, 1])
+    assert picks.rows.tolist() == [0, 1, 4, 3, 2] or picks.rows.tolist() == [0, 1, 3, 4, 2]
+    assert picks.scores.tolist() == [6.0, 1.0, 0.5, 0.5, 0.0]
+
+
+def test_ties_fall_by_hash_and_so_by_seed() -> None:
+    firsts = {int(select(POINTS, 1, "margin", probabilities=P, seed=seed).rows[0]) for seed in range(20)}
+    assert firsts == {1, 3}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "row", "reason"),
+    [
+        ("margin", 3, "torn between crack .38 and dent .38"),
+        ("margin", 0, "thought ok .50, next crack .25"),
+        ("margin", 2, "thought ok 1.00, next crack .00"),
+        ("entropy", 0, "spread over ok .50, crack .25, dent .25: entropy 1.04 of at most 1.10"),
+        ("least_confidence", 4, "the likeliest class is ok .75"),
+    ],
+)
+def test_reasons_tell_the_numbers(strategy: str, row: int, reason: str) -> None:
+    picks = select(POINTS, 5, strategy, probabilities=P, class_names=["ok", "crack", "dent"])
+    assert picks.reasons[picks.rows.tolist().index(row)] == reason
+
+
+def test_classes_without_names_have_numbers() -> None:
+    picks = select(POINTS, 1, "least_confidence", probabilities=P)
+    assert picks.reasons == ["the likeliest class is class 1 .38"]
+
+
+def test_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), 100)
+    whole = select(np.eye(100), 30, "margin", probabilities=probabilities)
+    monkeypatch.setattr(uncertainty, "BLOCK", 40)
+    np.testing.assert_array_equal(select(np.eye(100), 30, "margin", probabilities=probabilities).rows, whole.rows)
