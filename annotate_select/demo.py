@@ -57,8 +57,8 @@ class DemoResult:
                 f"{number:>5}  {one.labels:>6}  {one.accuracy:>6.1%} ({one.low:.1%} to {one.high:.1%}){'':<9}{spread}"
             )
         lines += [
-            f"Exam: {EXAM} images drawn at random and never trained on. Random picks: {RANDOM_REPEATS} draws from the same"
-            " pool, same model, same exam.",
+            f"Exam: {EXAM} images drawn at random and never trained on. Random picks: {RANDOM_REPEATS} draws",
+            "from the same pool, with the same kind of model and the same exam.",
             "",
             f"next annotation set: {self.next_set}",
             f"open the app:        annotate-select --project {self.project} app",

@@ -124,5 +124,5 @@ def add_images(project: Project, source: Path, show: Callable[[float, str], None
 def prepare_command(images: int) -> list[str]:
     """Return the background command that makes a new project ready; small projects get a small exam and batch."""
     exam = max(1, min(40, images // 4))
-    batch = max(1, min(50, images - exam))
+    batch = max(1, min(50, (images - exam) // 2))
     return ["prepare", "--batch", str(batch), "--exam", str(exam)]

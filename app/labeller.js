@@ -8,7 +8,7 @@
 
 const AHEAD = 24; // images fetched before they are needed
 const REFILL_BELOW = 20;
-const ASK = 100; // images asked of the queue at once
+const ASK = 40; // images asked of the queue at once: they are kept from other annotators, so not all there are
 const POLL = 4000; // milliseconds between two questions when nothing is left to label
 const RENEW = 240000; // the queue keeps images for us for 10 minutes: ask again before that
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
@@ -147,6 +147,7 @@ class Labeller {
     const onScreen = this.timeline.current;
     const item = this.timeline.apply(event);
     if (item !== onScreen) return this.screen.setRecent(this.timeline.said, this.pictures.urlOf);
+    if (!document.hasFocus()) return this.next(); // nobody is about to press a key for what is on screen
     this.screen.hint(`another tab of yours just decided this image: ${event.kind === "undo" ? "taken back" : said(event)}`);
     this.screen.setItem(item, this.note(item));
     this.screen.hero.classList.remove("wait");

@@ -9,9 +9,11 @@ from annotate_select import strategies
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.steps.jobs import Job
+from annotate_select.steps.status import Status
 
 __all__ = ["job_panel", "need_project", "next_batch", "start_job"]
 
+BATCH = 50  # as many as a person labels in some minutes
 WHAT = {
     "prepare": "Preparing the project: learning what the images look like, drawing the exam, choosing the first batch",
     "next": "Training, and choosing the next batch",
@@ -84,25 +86,38 @@ def _duration(seconds: float) -> str:
 def next_batch(project: Project, *, settings: bool) -> None:
     """Show the button that trains and picks the next batch; with `settings`, how many and by which strategy."""
     status = project.status()
-    known = len([n for n in status.per_class.values() if n])
-    n, strategy = project.config.select.n, None
+    left = _left_to_pick(status)
+    if left == 0:
+        st.caption("Every image has been picked or labelled: add more, or train on what there is.")
+        _button(project, status, "Train", ["train"])
+        return
+    n, strategy = min(BATCH, left), None
     if settings:
-        left, right = st.columns(2)
-        n = left.number_input("Images in the batch", 1, max(1, status.images), min(50, status.images), key="batch_n")
+        columns = st.columns(2)
+        n = columns[0].number_input("Images in the batch", 1, left, n, key="batch_n")
         infos = {info.name: info for info in strategies()}
         names = sorted(infos, key=lambda name: name != "auto")
-        strategy = right.selectbox("Strategy", names, key="batch_strategy")
+        strategy = columns[1].selectbox("Strategy", names, key="batch_strategy")
         st.caption(infos[strategy].summary)
-    else:
-        n = 50
-    command = ["next", "--batch", str(n), *(["--strategy", strategy] if strategy else [])]
-    running = (job := project.job()) is not None and job.state == "running"
+    named = ["--strategy", strategy] if strategy else []
+    _button(project, status, "Train and pick the next batch", ["next", "--batch", str(n), *named])
+
+
+def _button(project: Project, status: Status, text: str, command: list[str]) -> None:
+    too_early = sum(1 for n in status.per_class.values() if n) < 2
+    job = project.job()
     st.button(
-        "Train and pick the next batch",
+        text,
         type="primary",
         key="next_batch",
-        disabled=running or known < 2,
-        help="Label images of at least two classes first." if known < 2 else None,
+        disabled=too_early or (job is not None and job.state == "running"),
+        help="Label images of at least two classes first." if too_early else None,
         on_click=start_job,
         args=(project, *command),
     )
+
+
+def _left_to_pick(status: Status) -> int:
+    """Count the images that no batch, exam or label has touched."""
+    settled = sum(n for state, n in status.states.items() if state != "skipped")
+    return max(0, status.images - settled - status.waiting - (status.exam_total - status.exam_labelled))

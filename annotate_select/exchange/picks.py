@@ -15,7 +15,7 @@ from annotate_select.exchange.rows import PickRow
 from annotate_select.exchange.table import write_table
 from annotate_select.files import write_whole
 
-__all__ = ["FORMATS", "PickRow", "write_picks"]
+__all__ = ["FORMATS", "PickRow", "known_formats", "write_picks"]
 
 COLUMNS = ("image", "role", "score", "reason", "batch")
 
@@ -27,6 +27,15 @@ def write_picks(path: Path, rows: Sequence[PickRow], formats: Sequence[str]) -> 
     each other: `next.csv` becomes `next.jsonl`, `next.paths.txt` and `next.label-studio.json`. Raises ExchangeError
     for an unknown format, or a pick without a path where one is needed, before anything is written.
     """
+    wanted = known_formats(formats)
+    contents = {_place(path, name, len(wanted) == 1): FORMATS[name][1](rows) for name in wanted}
+    for place, content in contents.items():
+        write_whole(place, content)
+    return list(contents)
+
+
+def known_formats(formats: Sequence[str]) -> list[str]:
+    """Return the formats, each once; raises ExchangeError, naming the near ones, when one is unknown or none is given."""
     wanted = list(dict.fromkeys(formats))
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
@@ -34,10 +43,7 @@ def write_picks(path: Path, rows: Sequence[PickRow], formats: Sequence[str]) -> 
         raise ExchangeError(
             f"unknown format {name!r}{did_you_mean(name, list(FORMATS))}; choose from {listed(FORMATS)}"
         )
-    contents = {_place(path, name, len(wanted) == 1): FORMATS[name][1](rows) for name in wanted}
-    for place, content in contents.items():
-        write_whole(place, content)
-    return list(contents)
+    return wanted
 
 
 def _place(path: Path, name: str, alone: bool) -> Path:

@@ -27,7 +27,9 @@ PROJECTED = 256  # width of the projector: VICReg works in a space wider than th
 class AutoencoderConfig:
     """Every setting; the defaults train 480 images in well under a minute on two cores, 10,000 in under five."""
 
-    image_size: int = 64  # pixels, 8 or more: objects stay recognisable, and two cores train hundreds of images a second
+    image_size: int = (
+        64  # pixels, 8 or more: objects stay recognisable, and two cores train hundreds of images a second
+    )
     dim: int = 64  # wide enough for tens of classes, small enough that distances mean something
     width: int = 48  # channels of the first stage; they double with each halving of the image ...
     most_width: int = 192  # ... up to here: wider costs more seconds than it gives on pools of thousands

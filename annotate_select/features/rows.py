@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from typing import BinaryIO
 
 import numpy as np
@@ -58,9 +59,9 @@ def corrupt(path: Path, why: str) -> FeaturesError:
     )
 
 
-def _load(path: Path, mmap_mode: str | None) -> np.ndarray:
+def _load(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
     try:
-        return np.asanyarray(np.load(path, mmap_mode=mmap_mode, allow_pickle=False))  # type: ignore[call-overload]
+        return np.asanyarray(np.load(path, mmap_mode=mmap_mode, allow_pickle=False))
     except FileNotFoundError as error:
         raise corrupt(path, "it is missing") from error
     except (OSError, ValueError, EOFError, SyntaxError) as error:

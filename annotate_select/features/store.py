@@ -86,7 +86,7 @@ class FeatureStore:
         return Features(name, digest(record.definition), array, rows["id"].copy())
 
     def covers(self, name: str) -> np.ndarray:
-        """Return the stored (id, fingerprint) pairs, a structured array (n,) of `rows.ROW`; none for an unknown name."""
+        """Return the stored (id, fingerprint) pairs, an array (n,) of `rows.ROW`; none for an unknown name."""
         return read_rows(self._current(name)[0])[0] if name in self.names() else np.empty(0, ROW)
 
     def definition(self, name: str) -> dict[str, object]:

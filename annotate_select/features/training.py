@@ -183,7 +183,9 @@ class Trainer:
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
         done = len(self.history)
         with whole_folder(self.checkpoint / str(done)) as folder:
-            save_file({name: one.detach().cpu().contiguous().clone() for name, one in tensors.items()}, folder / "tensors")
+            save_file(
+                {name: one.detach().cpu().contiguous().clone() for name, one in tensors.items()}, folder / "tensors"
+            )
             about = {"identity": self.identity, "history": self.history}
             (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
         shutil.rmtree(self.checkpoint / str(done - 1), ignore_errors=True)

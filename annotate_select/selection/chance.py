@@ -30,4 +30,4 @@ def random(pool: Pool, n: int) -> Chosen:
 
 def uniforms(hashes: np.ndarray) -> np.ndarray:
     """Turn uint64 hashes into float64 of (0, 1), the lowest hash into the highest number."""
-    return 1.0 - ((hashes >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    return 1.0 - ((hashes >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52

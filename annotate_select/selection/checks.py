@@ -164,6 +164,9 @@ def _classes(
         "probabilities": probabilities.shape[1] if probabilities is not None and probabilities.ndim == 2 else None,
     }
     counts = {name: require_integer(name, count) for name, count in told.items() if count is not None}
+    for name, count in counts.items():
+        if count < 1:
+            raise SelectionError(f"{name} must be at least 1, got {count}")
     if len(set(counts.values())) > 1:
         raise SelectionError(
             "these must tell the same number of classes: "

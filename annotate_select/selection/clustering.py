@@ -14,6 +14,8 @@ ITERATIONS = 20
 MOST_POINTS, LEAST_POINTS = 256, 64
 ENOUGH_POINTS = 2**16  # in all, once there are LEAST_POINTS for each
 FLAT = 2048  # more clusters than these are found in two levels, or the cost grows with their square
+START_POINTS = 32  # rows a centroid that the first centroids are drawn from
+SAME = 1e-6  # squared distances below are rounding of float32
 LEAST_WEIGHT = 1e-6  # of the mean: a cluster of no weight at all would have no centroid
 
 
@@ -22,9 +24,9 @@ def centroids(
 ) -> np.ndarray:
     """Return up to k centroids (k, d) float32 of points[rows], read-only points (n, d) float32.
 
-    Trained on at most 256 rows a centroid, 64 when there are many, those of the lowest hashes (n,). `weights` (n,), at least 0. At most as
-    many centroids as rows; fewer different points than k give some centroid no member. Above 2,048 centroids the
-    rows are cut into parts of about 1,024 first.
+    Trained on at most 256 rows a centroid, 64 when there are many, those of the lowest hashes (n,). `weights` (n,), at
+    least 0. There are at most as many centroids as rows; fewer different points than k leave some centroids without a
+    member. For more than 2,048 the rows are cut into parts of about 1,024 centroids first.
     """
     k = min(k, len(rows))
     if k > FLAT:
@@ -39,7 +41,8 @@ def centroids(
         min_points_per_centroid=1,
         max_points_per_centroid=MOST_POINTS,
     )
-    kmeans.train(np.ascontiguousarray(points[rows]), weights=_mass(weights, rows))
+    training, mass = np.ascontiguousarray(points[rows]), _mass(weights, rows)
+    kmeans.train(training, weights=mass, init_centroids=_apart(training, k, mass, seed))
     return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
 
 
@@ -53,6 +56,22 @@ def assign(points: np.ndarray, rows: np.ndarray, centres: np.ndarray) -> tuple[n
         number[start : start + step] = cosines.argmax(axis=1)
         cosine[start : start + step] = cosines.max(axis=1)
     return number, cosine
+
+
+def _apart(points: np.ndarray, k: int, mass: np.ndarray | None, seed: int) -> np.ndarray:
+    """Return k of the points to start from, drawn by their squared distance to those before (k-means++, 2007)."""
+    rng = np.random.default_rng(seed & 0x7FFFFFFF)
+    some = np.sort(rng.permutation(len(points))[: k * START_POINTS])
+    points, mass = points[some], np.ones(len(some)) if mass is None else mass[some]
+    gaps = np.full(len(some), 2.0)
+    chosen = np.empty(k, dtype=np.int64)
+    for place in range(k):
+        reach = np.cumsum(gaps * mass)
+        # Fewer different points than k leave no distance to draw by.
+        drawn = rng.random() * reach[-1] if reach[-1] > 0 else -1.0
+        chosen[place] = np.searchsorted(reach, drawn, side="right") if drawn >= 0 else rng.integers(len(some))
+        gaps = np.minimum(gaps, np.maximum(2.0 - 2.0 * (points @ points[chosen[place]]) - SAME, 0.0))
+    return points[chosen]
 
 
 def _two_levels(

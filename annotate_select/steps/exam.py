@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotate_select.annotations import exam as stored
 from annotate_select.annotations import images
@@ -69,9 +70,9 @@ def reserved_rows(home: Home, features: str | None = None) -> list[int]:
     return rows
 
 
-def _excluded(home: Home, now: Standing) -> np.ndarray:
+def _excluded(home: Home, now: Standing) -> NDArray[np.bool_]:
     """Mark rows that training has touched or may touch: labelled or waiting ones, their groups and near-duplicates."""
-    touched = (now.settled | now.waiting) & ~now.exam
+    touched: NDArray[np.bool_] = (now.settled | now.waiting) & ~now.exam
     if not touched.any():
         return touched
     try:
@@ -79,11 +80,14 @@ def _excluded(home: Home, now: Standing) -> np.ndarray:
     except FeaturesError:
         features = None
     if features is None:
-        same = np.isin(now.groups, now.groups[touched]) if now.groups is not None else touched
-        return touched | same
+        if now.groups is None:
+            return touched
+        alike: NDArray[np.bool_] = touched | np.isin(now.groups, now.groups[touched])
+        return alike
     place = {int(image_id): position for position, image_id in enumerate(features.ids.tolist())}
     order = np.array([place[int(image_id)] for image_id in now.ids.tolist()])
-    return blocked(features.array[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
+    near: NDArray[np.bool_] = blocked(features.array[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
+    return near
 
 
 def _report(home: Home, now: Standing, output: Path) -> Exam:

@@ -11,7 +11,7 @@ import numpy as np
 from annotate_select import __version__
 from annotate_select.annotations import batches, images
 from annotate_select.errors import SelectionError
-from annotate_select.exchange.picks import PickRow, write_picks
+from annotate_select.exchange.picks import PickRow, known_formats, write_picks
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.pool import Picks
@@ -75,6 +75,7 @@ def select(
     seed = home.config.seed if seed is None else seed
     audit = defaults.audit if audit is None else audit
     strategy = strategy or defaults.strategy
+    known_formats(formats)  # before anything is stored
     with home.lock("selecting a batch"):
         opened = open_features(home, features)
         now = standing(home, opened.ids)

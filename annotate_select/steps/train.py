@@ -156,5 +156,5 @@ def _load(home: Home, number: int) -> TrainedModel:
             left_out=description["left_out"],
             created_at=description["created_at"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error

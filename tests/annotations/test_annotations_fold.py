@@ -101,5 +101,5 @@ class FoldMachine(RuleBasedStateMachine):
 
 TestFold = FoldMachine.TestCase
 TestFold.settings = settings(
-    max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from annotate_select.annotations import batches, exam, images
 from annotate_select.annotations.events import StoredEvent, history
@@ -35,6 +35,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=30_000)  # machines are busy: what comes late still comes
 BLOCK = 16  # pixels of one block of the strip
 BITS = 10
 
@@ -64,9 +65,10 @@ def write_coded(folder: Path, n: int) -> Path:
     return folder
 
 
-@pytest.fixture
-def coded_images(tmp_path: Path) -> Callable[[int], Path]:
-    return lambda n: write_coded(tmp_path / "photos", n)
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 90 coded photographs; nobody changes it."""
+    return write_coded(tmp_path_factory.mktemp("pool") / "photos", 90)
 
 
 def make_project(root: Path, folder: Path, exam_size: int = 0) -> Project:
@@ -121,6 +123,7 @@ class Server:
         self.state = state
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        state.mkdir(exist_ok=True)
         self.log = state.parent / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -164,7 +167,6 @@ def _free_port() -> int:
 
 @pytest.fixture
 def server(state_folder: Path) -> Iterator[Server]:
-    state_folder.mkdir(exist_ok=True)
     made = Server(state_folder)
     yield made
     made.stop()

@@ -6,7 +6,7 @@ import csv
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +14,35 @@ from conftest import CLASSES, Server, make_project, stored
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.annotations.events import StoredEvent
-from annotate_select.project import Project
+from annotate_select.project import Project, remember
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[[], BrowserContext]
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that do not kill it."""
+    server = Server(tmp_path_factory.mktemp("server") / "state")
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def many(tmp_path: Path, coded_images: Callable[[int], Path]) -> Path:
-    """A project of 60 images, all of them in the queue."""
-    make_project(tmp_path / "project", coded_images(60), exam_size=10).close()
+def many(tmp_path: Path, photos: Path) -> Path:
+    """A project of 90 images, all of them in the queue, 10 as the exam's."""
+    make_project(tmp_path / "project", photos, exam_size=10).close()
     return tmp_path / "project"
 
 
 @pytest.fixture
-def ana(server: Server, many: Path, visit: Visit) -> Page:
+def ana(shared: Server, many: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Page:
     """A page on which ana can label."""
-    server.start(many)
-    return label_page(visit().new_page(), server, many)
+    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
+    remember(many)
+    return label_page(visit().new_page(), shared, many)
 
 
 def label_page(page: Page, server: Server, root: Path, annotator: str = "ana") -> Page:
@@ -122,7 +132,7 @@ def report(page: Page, record_property: Callable[[str, object], None], most: flo
 
 def test_the_whole_loop(
     server: Server,
-    coded_images: Callable[[int], Path],
+    photos: Path,
     visit: Visit,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
@@ -133,7 +143,7 @@ def test_the_whole_loop(
     page = visit().new_page()
     page.goto(server.url)
     fill_in(page, "Name", "demo")
-    fill_in(page, "Folder of images", str(coded_images(90)))
+    fill_in(page, "Folder of images", str(photos))
     expect(page.get_by_text("90 images there")).to_be_visible()
     fill_in(page, "Classes, one a line", "\n".join(CLASSES))
     fill_in(page, "Where to put the project", str(root))
@@ -161,7 +171,7 @@ def test_the_whole_loop(
     wait_saved(page)
     done = len(standing(root))
     page.get_by_role("button", name="Train and pick the next batch").click()
-    wait_shown(page, other_than=-1)  # the next batch arrives by itself
+    expect(page.locator(".hero img")).to_be_visible(timeout=120_000)  # the next batch arrives by itself
     assert len(standing(root)) == done
 
     page.get_by_role("link", name="Model").click()
@@ -189,12 +199,10 @@ def test_blind_keys_at_twenty_a_second_never_label_an_image_unseen(
         ana.keyboard.press("123"[i * i % 3])
         time.sleep(max(0.0, began + (i + 1) / 20 - time.monotonic()))
     wait_saved(ana)
-    presses = len(pressed(ana))
     record_property("refused_of_60", refused(ana))
-    on_images = [one for one in pressed(ana) if one[0] is not None]
-    assert presses == 60
-    assert_on_the_image_seen(ana, many) if len(on_images) == presses else None
-    assert len(labels_of(stored(many))) > 20
+    assert len(pressed(ana)) == 60
+    assert_on_the_image_seen(ana, many)
+    assert len(standing(many)) == len(stored(many)) > 20
     report(ana, record_property)
 
 
@@ -208,7 +216,7 @@ def test_a_held_key_is_one_label(ana: Page, many: Path) -> None:
 
 def test_other_keys_label_nothing(ana: Page, many: Path) -> None:
     first = shown(ana)
-    for key in ("Control+1", "Alt+2", "Meta+3", "c", "r", "9", "Enter", "F5x"[:1], "ArrowRight", "ArrowLeft"):
+    for key in ("Control+1", "Alt+2", "Meta+3", "c", "r", "9", "Enter", "ArrowRight", "ArrowLeft"):
         ana.keyboard.press(key)
     ana.keyboard.press("?")
     expect(ana.locator(".help")).to_be_visible()
@@ -235,7 +243,7 @@ def test_undo_over_several_levels_and_a_reload(ana: Page, many: Path) -> None:
     for number, label in zip(reversed(numbers[2:]), ["ok", "dent"], strict=True):
         ana.keyboard.press("z")
         ana.wait_for_function("number => window.__probe.shown === number", arg=number)
-        expect(ana.get_by_text(f"Taken back: {label}")).to_be_visible()
+        expect(ana.locator(".ribbon")).to_have_text(f"Taken back: {label}")
     assert press_each(ana, "2") == [numbers[2]]
     wait_saved(ana)
     assert standing(many) == {numbers[0]: "ok", numbers[1]: "crack", numbers[2]: "crack"}
@@ -258,7 +266,7 @@ def test_looking_back_changes_nothing_until_a_key_is_pressed(ana: Page, many: Pa
     for number in (numbers[2], numbers[1]):
         ana.keyboard.press("ArrowLeft")
         ana.wait_for_function("number => window.__probe.shown === number", arg=number)
-    expect(ana.get_by_text("You said: ok")).to_be_visible()
+    expect(ana.locator(".ribbon")).to_contain_text("You said: ok")
     assert standing(many) == dict.fromkeys(numbers, "ok")
     ana.keyboard.press("2")
     assert wait_shown(ana, other_than=numbers[1]) == ahead
@@ -270,7 +278,9 @@ def test_looking_back_changes_nothing_until_a_key_is_pressed(ana: Page, many: Pa
     }
 
 
-def test_labels_made_while_the_server_is_dead_are_stored_once(ana: Page, many: Path, server: Server) -> None:
+def test_labels_made_while_the_server_is_dead_are_stored_once(server: Server, many: Path, visit: Visit) -> None:
+    server.start(many)
+    ana = label_page(visit().new_page(), server, many)
     press_each(ana, "123")
     server.stop(signal.SIGKILL)
     press_each(ana, "1231231231")
@@ -284,7 +294,7 @@ def test_labels_made_while_the_server_is_dead_are_stored_once(ana: Page, many: P
     assert len(standing(many)) == 14
 
 
-def test_labels_made_offline_survive_a_closed_tab(ana: Page, many: Path, server: Server) -> None:
+def test_labels_made_offline_survive_a_closed_tab(ana: Page, many: Path, shared: Server) -> None:
     press_each(ana, "1")
     wait_saved(ana)
     context = ana.context
@@ -294,34 +304,30 @@ def test_labels_made_offline_survive_a_closed_tab(ana: Page, many: Path, server:
     ana.close()
     assert len(standing(many)) == 1
     context.set_offline(False)
-    again = label_page(context.new_page(), server, many)
+    again = label_page(context.new_page(), shared, many)
     wait_saved(again)
     assert sorted(standing(many).values()) == ["crack", "crack", "dent", "dent", "ok", "ok"]
     ahead = shown(again)
     assert ahead not in standing(many)
 
 
-def test_two_tabs_of_one_annotator_lose_nothing(ana: Page, many: Path, server: Server) -> None:
-    second = label_page(ana.context.new_page(), server, many)
+def test_two_tabs_of_one_annotator_lose_nothing(ana: Page, many: Path, shared: Server) -> None:
+    second = label_page(ana.context.new_page(), shared, many)
     second.context.set_offline(True)  # both keep events at the same time
-    for i in range(5):
-        for page, key in ((ana, "1"), (second, "2")):
-            page.bring_to_front()
-            before = wait_shown(page)
-            page.keyboard.press(key)
-            if i < 4:
-                wait_shown(page, other_than=before)
+    firsts = press_each(ana, "1111")
+    assert press_each(second, "2") == firsts[:1]  # the image it showed is not taken away from under a finger
+    assert shown(second) == shown(ana)  # and what the other tab decided does not come again
+    press_each(second, "22")
     second.context.set_offline(False)
     wait_saved(ana)
     wait_saved(second)
-    events = labels_of(stored(many))
-    assert sorted(label for _, label in events) == ["crack"] * 5 + ["ok"] * 5
-    assert sorted(events) == sorted(pressed(ana) + pressed(second))
-    assert len(standing(many)) == 10  # neither tab showed what the other had decided
+    assert sorted(labels_of(stored(many))) == sorted(pressed(ana) + pressed(second))
+    assert len(standing(many)) == 6
+    assert standing(many)[firsts[0]] in ("ok", "crack")
 
 
-def test_two_annotators_get_different_images(ana: Page, many: Path, server: Server, visit: Visit) -> None:
-    other = label_page(visit().new_page(), server, many, "ben")
+def test_two_annotators_get_different_images(ana: Page, many: Path, shared: Server, visit: Visit) -> None:
+    other = label_page(visit().new_page(), shared, many, "ben")
     numbers = {"ana": press_each(ana, "11111"), "ben": press_each(other, "22222")}
     wait_saved(ana)
     wait_saved(other)

@@ -170,7 +170,7 @@ def test_making_a_project_adds_its_images_and_prepares_it(
     at = opened()
     at = fill(at, new_name="demo", new_classes="ok, crack", new_images=str(tmp_path / "photos"), new_where=str(where))
     assert errors(at) == []
-    assert started == [("prepare", "--batch", "9", "--exam", "3")]
+    assert started == [("prepare", "--batch", "4", "--exam", "3")]
     assert "added 12 images" in words(at)
     with Project.open(where) as made:
         assert made.classes == ["ok", "crack"]

@@ -26,7 +26,9 @@ def bare_pool(points: np.ndarray) -> Pool:
     return Pool(points, np.arange(n), none, none, 1, (), None, np.arange(n, dtype=np.uint64), None, None, 0)
 
 
-def by_brute_force(points: np.ndarray, centres: list[int], open_rows: np.ndarray, ties: np.ndarray, n: int) -> list[int]:
+def by_brute_force(
+    points: np.ndarray, centres: list[int], open_rows: np.ndarray, ties: np.ndarray, n: int
+) -> list[int]:
     """Farthest-first as the textbook has it: all distances anew for each pick."""
     picked: list[int] = []
     for _ in range(n):
@@ -154,7 +156,9 @@ def test_kmeans_leaves_out_what_a_label_stands_for() -> None:
     centred = features - features.mean(axis=0)
     unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
     cosine = float(unit[picks.rows[0]] @ unit[labeled[0]])
-    assert picks.reasons[0] == f"stands for 70 images; nothing labelled is closer than cosine {cosine:.2f}".replace("0.", ".")
+    assert picks.reasons[0] == f"stands for 70 images; nothing labelled is closer than cosine {cosine:.2f}".replace(
+        "0.", "."
+    )
 
 
 def test_kmeans_counts_audits_as_covered() -> None:
