@@ -34,7 +34,7 @@ class Output:
     project: Path | None = None
     as_json: bool = False
     quiet: bool = False
-    job: Path | None = None
+    job: Progress | None = None  # where a background job tells how far it is
     stack: ExitStack = field(default_factory=ExitStack)
 
     def open(self) -> Project:
@@ -49,10 +49,7 @@ class Output:
     def working(self) -> Iterator[Progress]:
         """Give a progress listener: a job's file, a bar on stderr, or none."""
         if self.job is not None:
-            from annotate_select.steps.jobs import running
-
-            with running(self.job.parent.parent, self.job) as progress:
-                yield progress
+            yield self.job
         elif self.quiet:
             yield silent
         else:
@@ -72,7 +69,22 @@ class Output:
 pass_output = click.make_pass_decorator(Output)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """The commands; as a background job, what becomes of any of them is written into the job's file."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command, inside a job where `--job` says so."""
+        file: Path | None = ctx.params.get("job")
+        if file is None:
+            return super().invoke(ctx)
+        from annotate_select.steps.jobs import running
+
+        with running(file.parent.parent, file) as progress:
+            ctx.meta["job"] = progress
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--project",
     "-p",
@@ -86,7 +98,7 @@ pass_output = click.make_pass_decorator(Output)
 @click.pass_context
 def cli(context: click.Context, project: Path | None, as_json: bool, quiet: bool, job: Path | None) -> None:
     """Of all these unlabelled images: which should a person label next, and when is it enough?"""
-    context.obj = Output(project, as_json, quiet, job)
+    context.obj = Output(project, as_json, quiet, context.meta.get("job"))
     context.call_on_close(context.obj.stack.close)
 
 

@@ -129,8 +129,9 @@ class Labeller {
     this.loaded = true;
     if (first) this.timeline.restore(answer.recent, this.outbox.pending());
     const asleep = !this.timeline.current;
-    const fresh = this.timeline.merge(answer.items, answer.items.length < ASK);
-    this.exhausted = fresh === 0;
+    const complete = answer.items.length < ASK;
+    const fresh = this.timeline.merge(answer.items, complete);
+    this.exhausted = complete && fresh === 0;
     this.count(answer.progress);
     if (first || asleep || !this.timeline.current) this.next();
     else this.prefetch();

@@ -35,7 +35,7 @@ def write_picks(path: Path, rows: Sequence[PickRow], formats: Sequence[str]) -> 
 
 
 def known_formats(formats: Sequence[str]) -> list[str]:
-    """Return the formats, each once; raises ExchangeError, naming the near ones, when one is unknown or none is given."""
+    """Return the formats, each once; raises ExchangeError when one is unknown or none is given."""
     wanted = list(dict.fromkeys(formats))
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:

@@ -14,8 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 

@@ -79,7 +79,10 @@ def _most_typical(pool: Pool) -> int:
 
 
 def _medoids(pool: Pool, n: int) -> Chosen:
-    """Cluster candidates and covered rows, and take the n best clusters' middle rows; fill up by hash."""
+    """Cluster candidates and covered rows, and return the clusters' middle rows, the best first, at least n.
+
+    More than n where labels share clusters: they spare another clustering when the guard drops some.
+    """
     rows, covered = pool.candidates, pool.covered
     k = n + min(len(covered), MOST_COVERED_CLUSTERS)
     both = np.concatenate([rows, covered])
@@ -91,7 +94,7 @@ def _medoids(pool: Pool, n: int) -> Chosen:
     middle = _middles(cluster, cosine, pool.hashes[rows])
     number = cluster[middle]
     scores = mass[number] / (1.0 + beside[number])
-    order = np.lexsort((pool.hashes[rows[middle]], -scores, beside[number] > 0))[:n]
+    order = np.lexsort((pool.hashes[rows[middle]], -scores, beside[number] > 0))
     middle, number, scores = middle[order], number[order], scores[order]
     reasons = _medoid_reasons(pool, rows[middle], sizes[number], beside[number])
     return _filled(pool, n, Chosen(rows[middle], scores, reasons))
@@ -122,7 +125,7 @@ def _medoid_reasons(pool: Pool, rows: np.ndarray, sizes: np.ndarray, beside: np.
 def _filled(pool: Pool, n: int, chosen: Chosen) -> Chosen:
     """Fill up to n with the candidates of the lowest hashes, where there were fewer different images than clusters."""
     missing = n - len(chosen.rows)
-    if not missing:
+    if missing <= 0:
         return chosen
     rest = np.setdiff1d(pool.candidates, chosen.rows)
     rest = rest[np.argsort(pool.hashes[rest], kind="stable")][:missing]

@@ -132,7 +132,7 @@ def _pop(waiting: dict[int, deque[tuple[int, int]]], among: set[int], kept: _Kep
 def spread(pool: Pool, n: int, propose: Strategy) -> Chosen:
     """Ask for n rows, drop what the guard forbids, and ask again for as many, until there are n.
 
-    `propose` must answer with exactly as many candidates of the pool it gets as it is asked for. It is told of what
+    `propose` must answer with at least as many candidates of the pool it gets as it is asked for. It is told of what
     was kept by `pool.taken`. The group cap is that of the whole batch. Not prefix-consistent.
     """
     caps, kept, parts = Caps(pool), _Kept(pool, n), []
@@ -147,15 +147,18 @@ def spread(pool: Pool, n: int, propose: Strategy) -> Chosen:
         clean = clean[~np.isin(clean, rows) & ~near(pool.features, clean, rows, pool.near_duplicate)]
     if len(kept.rows) < n:
         rest = np.setdiff1d(pool.candidates, kept.rows)
-        part = propose(_without(pool, rest, kept.rows), n - len(kept.rows))
+        missing = n - len(kept.rows)
+        part = _at(propose(_without(pool, rest, kept.rows), missing), list(range(missing)))
         parts.append(part._replace(reasons=[reason + REPEATED for reason in part.reasons]))
     return _joined(parts)
 
 
 def _admit(part: Chosen, kept: _Kept, caps: Caps, n: int, *, capped: bool) -> list[int]:
-    """Keep what may be kept; return the positions in the part. The first always may."""
-    added = []
+    """Keep what may be kept, up to n; return the positions in the part. The first always may."""
+    added: list[int] = []
     for position, row in enumerate(part.rows.tolist()):
+        if len(kept.rows) == n:
+            break
         if (capped and caps.full(n)[caps.groups[row]]) or kept.near(row):
             continue
         kept.add(row)

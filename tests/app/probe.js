@@ -1,10 +1,10 @@
 // Put into every page by the tests, before anything else: tells which image a person sees, from its pixels alone.
 (() => {
-  const probe = (window.__probe = { shown: null, keys: [], frames: [] });
+  let hero = null;
+  const probe = (window.__probe = { shown: null, keys: [], frames: [], hero: () => hero });
   const numbers = new WeakMap();
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  let hero = null;
 
   function findHero(root) {
     for (const one of root.querySelectorAll("*")) {

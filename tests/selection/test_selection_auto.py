@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from annotate_select.errors import SelectionError
+from annotate_select.selection.both import margin_diverse
 from annotate_select.selection.pool import Picks
 from annotate_select.selection.select import select
 
@@ -83,3 +85,8 @@ def test_margin_diverse_spreads_what_margin_heaps() -> None:
     np.testing.assert_allclose(spread.scores, 2 - 2 * torn[spread.rows])
     assert (np.diff(spread.scores) <= 0).all()
     assert "the most uncertain of" in spread.reasons[0]
+
+
+def test_a_strategy_of_ones_own_may_not_doubt_without_a_model() -> None:
+    with pytest.raises(SelectionError, match="there are no probabilities to be uncertain about; train a model first"):
+        select(FEATURES, 3, margin_diverse)

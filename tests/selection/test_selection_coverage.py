@@ -204,3 +204,17 @@ def test_clustering_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     select(np.random.default_rng(0).normal(size=(50, 8)), 40, "kmeans")
     select(np.ones((50, 8)), 40, "kmeans")
     assert capfd.readouterr() == ("", "")
+
+
+def test_equal_rows_cannot_be_cut_into_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate_select.selection.clustering.FLAT", 4)
+    points = np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (40, 1))
+    found = centroids(points, np.arange(40), 20, hashes=np.arange(40, dtype=np.uint64), seed=0)
+    np.testing.assert_allclose(found, points[:20], atol=1e-6)
+
+
+def test_centroids_follow_weights() -> None:
+    points = np.array([[1, 0], [0, 1]], dtype=np.float32)[[0, 1, 1, 1]]
+    weights = np.array([300.0, 1.0, 1.0, 1.0])
+    found = centroids(points, np.arange(4), 1, hashes=np.arange(4, dtype=np.uint64), seed=0, weights=weights)
+    np.testing.assert_allclose(found, [np.array([1, 0.01]) / np.linalg.norm([1, 0.01])], atol=1e-5)
