@@ -7,7 +7,7 @@ import numpy as np
 
 from annotate_select.selection.geometry import BLOCK
 
-__all__ = ["assign", "centroids"]
+__all__ = ["assign", "centroids", "middles"]
 
 ITERATIONS = 20
 # Rows to train on for each centroid: more change a centroid by less than the choice of the first ones does.
@@ -56,6 +56,14 @@ def assign(points: np.ndarray, rows: np.ndarray, centres: np.ndarray) -> tuple[n
         number[start : start + step] = cosines.argmax(axis=1)
         cosine[start : start + step] = cosines.max(axis=1)
     return number, cosine
+
+
+def middles(cluster: np.ndarray, cosine: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Return the position of each non-empty cluster's member of the largest cosine; of equals the lowest hash."""
+    order = np.lexsort((hashes, -cosine, cluster))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = cluster[order][1:] != cluster[order][:-1]
+    return order[first]
 
 
 def _apart(points: np.ndarray, k: int, mass: np.ndarray | None, seed: int) -> np.ndarray:

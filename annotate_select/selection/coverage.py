@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annotate_select.selection.clustering import assign, centroids
+from annotate_select.selection.clustering import assign, centroids, middles
 from annotate_select.selection.farthest import Traversal, shrink
 from annotate_select.selection.geometry import BLOCK, largest_cosines
 from annotate_select.selection.guard import REPEATED, Caps, spread
@@ -91,21 +91,13 @@ def _medoids(pool: Pool, n: int) -> Chosen:
     beside = np.bincount(assign(pool.features, covered, centres)[0], minlength=k)  # (k,) covered rows
     sizes = np.bincount(cluster, minlength=k)
     mass = sizes if pool.weights is None else np.bincount(cluster, weights=pool.weights[rows], minlength=k)
-    middle = _middles(cluster, cosine, pool.hashes[rows])
+    middle = middles(cluster, cosine, pool.hashes[rows])
     number = cluster[middle]
     scores = mass[number] / (1.0 + beside[number])
     order = np.lexsort((pool.hashes[rows[middle]], -scores, beside[number] > 0))
     middle, number, scores = middle[order], number[order], scores[order]
     reasons = _medoid_reasons(pool, rows[middle], sizes[number], beside[number])
     return _filled(pool, n, Chosen(rows[middle], scores, reasons))
-
-
-def _middles(cluster: np.ndarray, cosine: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-    """Return the position of each non-empty cluster's member of the largest cosine; of equals the lowest hash."""
-    order = np.lexsort((hashes, -cosine, cluster))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = cluster[order][1:] != cluster[order][:-1]
-    return order[first]
 
 
 def _medoid_reasons(pool: Pool, rows: np.ndarray, sizes: np.ndarray, beside: np.ndarray) -> list[str]:

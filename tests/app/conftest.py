@@ -71,11 +71,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_coded(tmp_path_factory.mktemp("pool") / "photos", 90)
 
 
-def make_project(root: Path, folder: Path, exam_size: int = 0) -> Project:
-    """Make a project whose first batch is every image outside the exam, without the cost of features."""
+def make_project(root: Path, folder: Path, exam_size: int, picks: int | None = None) -> Project:
+    """Make a project with an exam and a first batch, of all other images by default, without the cost of features."""
     project = Project.create(root, CLASSES, images=folder)
-    if exam_size:
-        project.exam(exam_size)
+    project.exam(exam_size)
     db = project._home.db
     drawn = set(exam.exam_ids(db))
     ids = [int(one) for one in images.pool_table(db).ids if int(one) not in drawn]
@@ -89,22 +88,22 @@ def make_project(root: Path, folder: Path, exam_size: int = 0) -> Project:
         model=None,
         settings={},
         note="",
-        picks=[batches.StoredPick(one, "pick", 0.5, "stands for many images") for one in ids],
+        picks=[batches.StoredPick(one, "pick", 0.5, "stands for many images") for one in ids[:picks]],
     )
     return project
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs and a project of 12 images, 2 of them the exam's; tests use copies of it."""
+    """A folder with photographs and a project of 12 images: 2 the exam's, 6 picked; tests use copies of it."""
     folder = tmp_path_factory.mktemp("template")
-    make_project(folder / "project", write_coded(folder / "photos", 12), exam_size=2).close()
+    make_project(folder / "project", write_coded(folder / "photos", 12), exam_size=2, picks=6).close()
     return folder
 
 
 @pytest.fixture
 def project(template: Path, tmp_path: Path) -> Iterator[Project]:
-    """A project of 12 images in `photos` beside it, 2 of them the exam's."""
+    """A project of 12 images in `photos` beside it, of which 8 are in the queue."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     with Project.open(tmp_path / "project") as made:
         yield made

@@ -115,14 +115,29 @@ def test_an_empty_name_is_one_error(project: Project) -> None:
     assert "a name has 1 to 60 characters" in at.error[0].value
 
 
-def test_a_finished_queue_offers_the_next_round(project: Project) -> None:
+def label_queue(project: Project) -> None:
     items = project.queue("ana", 50)
-    labels = ["ok", "crack"] * 6
-    project.record([Event(f"u{i}", one.image_id, "ana", "label", labels[i]) for i, one in enumerate(items)])
+    labels = ["ok", "crack"] * len(items)
+    project.record([Event(f"u{one.image_id}", one.image_id, "ana", "label", labels.pop()) for one in items])
+
+
+def test_a_finished_queue_offers_the_next_round(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Project, "start", lambda self, *command: started.append(command))
+    label_queue(project)
     at = opened("label", project, "ana")
     assert errors(at) == []
     assert at.button(key="next_batch").label == "Train and pick the next batch"
-    assert not at.button(key="next_batch").disabled
+    at.button(key="next_batch").click().run()
+    assert started == [("next", "--batch", "4")]  # as many as there are left
+
+
+def test_when_every_image_was_picked_there_is_training_only(project: Project) -> None:
+    label_queue(project)
+    project.annotate(dict.fromkeys((f"{i:04}.png" for i in range(12)), "ok"), annotator="ben")
+    at = opened("model", project)
+    assert errors(at) == []
+    assert at.button(key="next_batch").label == "Train"
 
 
 def test_the_next_round_waits_for_two_classes(project: Project) -> None:
