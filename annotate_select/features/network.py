@@ -27,21 +27,19 @@ PROJECTED = 256  # width of the projector: VICReg works in a space wider than th
 class AutoencoderConfig:
     """Every setting; the defaults train 480 images in well under a minute on two cores, 10,000 in under five."""
 
-    image_size: int = (
-        64  # pixels, 8 or more: objects stay recognisable, and two cores train hundreds of images a second
-    )
+    image_size: int = 64  # pixels, 8 or more: objects stay recognisable; two cores train hundreds of images a second
     dim: int = 64  # wide enough for tens of classes, small enough that distances mean something
     width: int = 48  # channels of the first stage; they double with each halving of the image ...
     most_width: int = 192  # ... up to here: wider costs more seconds than it gives on pools of thousands
-    epochs: int = 40  # at most; a pool of some hundreds needs them all
-    most_images: int = 100_000  # images shown in all: what two cores do in about four minutes, whatever the pool's size
+    epochs: int = 30  # at most; a pool of some hundreds needs them all, and has them in half a minute
+    most_images: int = 100_000  # images shown in all: about three minutes on two cores, whatever the pool
     batch_size: int = 64  # VICReg's spread and covariance need some dozens; more would leave small pools few steps
     learning_rate: float = 2e-3  # AdamW's peak: a short warm-up, then a cosine down to a hundredth
     weight_decay: float = 1e-2  # AdamW's usual value
     invariance: float = 1.0  # weight of VICReg against reconstruction; 0 is a plain autoencoder
     patience: int = 10  # epochs without a better held-out loss before stopping
     held_out: float = 0.1  # share of images that only measure, one at least
-    seconds: float | None = 900.0  # stop here even when not done (slow machines); None: take all the time it takes
+    seconds: float | None = 300.0  # stop here even when not done (a slow or busy machine); None: however long it takes
     seed: int = 0  # of weights, split, order and views
     device: str = "auto"  # a GPU when there is one
 
