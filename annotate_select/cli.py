@@ -204,6 +204,7 @@ def select(
     """Choose the next batch, store it, and write it."""
     project = output.open()
     names = [one.strip() for one in formats.split(",")]
+    sys.path.insert(0, os.getcwd())  # a strategy of one's own, module:function, may stand beside the project
     if batch is not None:
         chosen = project.batch(batch, output=output_, formats=names)
     else:

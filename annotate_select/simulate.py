@@ -41,7 +41,7 @@ def replay(
     classes = int(labels.max()) + 1
     reserved = np.union1d(np.asarray(exclude, dtype=np.int64), test)
     accuracies = []
-    probabilities = None
+    probabilities, accuracy = None, None
     for budget in budgets:
         picks = select(
             features,
@@ -50,6 +50,7 @@ def replay(
             labeled=known,
             labels=labels[known],
             probabilities=probabilities,
+            accuracy=accuracy,
             seed=seed,
             exclude=reserved,
             n_classes=classes,
@@ -59,6 +60,6 @@ def replay(
             accuracies.append(float(np.mean(labels[test] == labels[known[0]])))
             continue
         head = fit_head(features[known], labels[known], classes, seed=seed)
-        probabilities = head.probabilities(features)
+        probabilities, accuracy = head.probabilities(features), head.cv_accuracy
         accuracies.append(float(np.mean(probabilities[test].argmax(axis=1) == labels[test])))
     return Replay(seed, tuple(budgets), tuple(accuracies))

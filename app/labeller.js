@@ -78,6 +78,8 @@ class Labeller {
       ["resize", () => this.screen.fit()],
     ];
     for (const [type, listener] of this.listeners) window.addEventListener(type, listener, true);
+    this.dialogs = new MutationObserver(() => this.closeConnectionDialog());
+    this.dialogs.observe(document.body, { childList: true });
     // Remembered for the next visit, where the page offers the name again.
     document.cookie = `annotate_select_name=${encodeURIComponent(data.annotator)}; path=/; max-age=31536000; samesite=lax`;
     if (data.debug) window.__labeller = this;
@@ -89,6 +91,7 @@ class Labeller {
     for (const [type, listener] of this.listeners) window.removeEventListener(type, listener, true);
     clearTimeout(this.timer);
     clearTimeout(this.retry);
+    this.dialogs.disconnect();
     this.others.close();
     this.outbox.close();
   }
@@ -206,6 +209,15 @@ class Labeller {
   paused() {
     const dialogs = document.querySelectorAll('[role="dialog"], dialog[open]');
     return [...dialogs].some((dialog) => dialog.getClientRects().length > 0);
+  }
+
+  // While the server is away Streamlit covers the image with a dialog and makes the page inert. Labelling goes on
+  // without the server, and the line above the image says where the labels are.
+  closeConnectionDialog() {
+    for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) {
+      if (dialog.querySelector("h2")?.textContent !== "Connection error") continue;
+      dialog.querySelector('button[aria-label="Close"]')?.click();
+    }
   }
 
   decide(kind, label = null) {
