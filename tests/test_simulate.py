@@ -23,7 +23,8 @@ def test_accuracy_grows_to_what_the_classes_allow(strategy: str) -> None:
     test = np.arange(0, 180, 3)
     played = replay(features, labels, strategy=strategy, budgets=[6, 12, 40], test=test)
     assert played.budgets == (6, 12, 40)
-    assert played.accuracies[-1] == 1.0
+    assert played.accuracies[-1] >= 0.95  # the classes overlap a little
+    assert played.accuracies[-1] >= played.accuracies[0]
     assert played == replay(features, labels, strategy=strategy, budgets=[6, 12, 40], test=test)
 
 
