@@ -69,8 +69,32 @@ class Output:
 pass_output = click.make_pass_decorator(Output)
 
 
+def globals_first(args: list[str]) -> list[str]:
+    """Move --json, --quiet and --project to the front; what stands behind `--` stays.
+
+    >>> globals_first(["select", "-n", "5", "--json", "-p", "shop"])
+    ['--json', '-p', 'shop', 'select', '-n', '5']
+    """
+    end = args.index("--") if "--" in args else len(args)
+    front: list[str] = []
+    rest: list[str] = []
+    following = iter(args[:end])
+    for one in following:
+        if one in ("--json", "--quiet", "-q") or one.startswith("--project="):
+            front.append(one)
+        elif one in ("--project", "-p"):
+            front += [one, *([value] if (value := next(following, None)) is not None else [])]
+        else:
+            rest.append(one)
+    return [*front, *rest, *args[end:]]
+
+
 class Commands(click.Group):
     """The commands; as a background job, what becomes of any of them is written into the job's file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the global options wherever they stand, also behind the command."""
+        return super().parse_args(ctx, globals_first(args))
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command, inside a job where `--job` says so."""

@@ -12,7 +12,6 @@ const ASK = 40; // images asked of the queue at once: they are kept from other a
 const POLL = 4000; // milliseconds between two questions when nothing is left to label
 const RENEW = 240000; // the queue keeps images for us for 10 minutes: ask again before that
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
-const KEYS = { s: "skip", " ": "skip", u: "unsure", x: "reject", z: "undo", Backspace: "undo" };
 const NO_ROUTES = "this page was not started by `annotate-select app`, so labels cannot be stored; start it that way";
 
 const instances = new WeakMap();
@@ -78,7 +77,7 @@ class Labeller {
       ["resize", () => this.screen.fit()],
     ];
     for (const [type, listener] of this.listeners) window.addEventListener(type, listener, true);
-    this.dialogs = new MutationObserver(() => this.closeConnectionDialog());
+    this.dialogs = new MutationObserver(closeConnectionDialog);
     this.dialogs.observe(document.body, { childList: true });
     // Remembered for the next visit, where the page offers the name again.
     document.cookie = `annotate_select_name=${encodeURIComponent(data.annotator)}; path=/; max-age=31536000; samesite=lax`;
@@ -172,52 +171,19 @@ class Labeller {
 
   key(e) {
     if (e.key === "Tab") this.tabbing = true;
-    if (e.isComposing || e.ctrlKey || e.metaKey || e.altKey || this.paused()) return;
-    const target = e.composedPath()[0];
-    if (target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName)) return;
-    // Someone who walks the page with Tab presses buttons with space.
-    if (e.key === " " && this.tabbing && /^(BUTTON|A|SUMMARY)$/.test(target?.tagName)) return;
-    const act = this.actionOf(e);
-    if (!act) return;
+    if (isForSomebodyElse(e, this.tabbing) || visibleDialogs().length) return;
+    const meaning = meaningOf(e, this.data.classes) ?? (this.screen.helpOpen ? NOTHING : null);
+    if (!meaning) return;
     e.preventDefault();
     e.stopImmediatePropagation();
-    if (!e.repeat) act();
+    if (!e.repeat) this.obey(meaning, e.key);
   }
 
-  actionOf(e) {
-    if (!this.screen.help.hidden) return ["Escape", "?"].includes(e.key) ? () => this.screen.toggleHelp() : () => {};
-    const digit = /^(?:Digit|Numpad)(\d)$/.exec(e.code);
-    const typed = /^\d$/.test(e.key) ? e.key : null;
-    if (digit && (e.code.startsWith("Digit") || typed)) return this.classAction(Number(digit[1]), e.shiftKey && !e.code.startsWith("Numpad"));
-    if (typed && !e.code) return this.classAction(Number(typed), false);
-    const key = e.key.length === 1 && !/[\x20-\x7e]/.test(e.key) ? e.code.replace("Key", "").toLowerCase() : e.key;
-    if (key === "?") return () => this.screen.toggleHelp();
-    const kind = KEYS[key] ?? (e.shiftKey ? undefined : KEYS[key.toLowerCase()]);
-    if (kind) return () => this.decide(kind);
-    if (key === "ArrowLeft") return () => this.look(-1);
-    if (key === "ArrowRight") return () => this.look(1);
-    // Streamlit would clear its caches on c, and run the page again on r.
-    if (["c", "r"].includes(key.toLowerCase())) return () => {};
-    return null;
-  }
-
-  classAction(digit, shifted) {
-    const label = this.data.classes[(digit === 0 ? 9 : digit - 1) + (shifted ? 10 : 0)];
-    return label === undefined ? () => {} : () => this.decide("label", label);
-  }
-
-  paused() {
-    const dialogs = document.querySelectorAll('[role="dialog"], dialog[open]');
-    return [...dialogs].some((dialog) => dialog.getClientRects().length > 0);
-  }
-
-  // While the server is away Streamlit covers the image with a dialog and makes the page inert. Labelling goes on
-  // without the server, and the line above the image says where the labels are.
-  closeConnectionDialog() {
-    for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) {
-      if (dialog.querySelector("h2")?.textContent !== "Connection error") continue;
-      dialog.querySelector('button[aria-label="Close"]')?.click();
-    }
+  obey(meaning, key) {
+    if (meaning.help || (this.screen.helpOpen && key === "Escape")) this.screen.toggleHelp();
+    else if (this.screen.helpOpen) return; // it covers the image
+    else if (meaning.look) this.look(meaning.look);
+    else if (meaning.kind) this.decide(meaning.kind, meaning.label);
   }
 
   decide(kind, label = null) {
@@ -232,6 +198,7 @@ class Labeller {
   }
 
   click(e, kind, label) {
+    if (this.screen.helpOpen) return this.screen.toggleHelp(); // it covers the image
     if (e.detail > 1 && performance.now() - this.shownAt < DOUBLE_CLICK) return this.tooFast();
     this.decide(kind, label);
   }

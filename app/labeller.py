@@ -7,11 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from annotate_select.files import digest
 from annotate_select.project import Project
 
 HERE = Path(__file__).parent
 # In this order: one module, each file may use what stands above it.
-SCRIPTS = ("outbox.js", "timeline.js", "pictures.js", "screen.js", "labeller.js")
+SCRIPTS = ("outbox.js", "timeline.js", "pictures.js", "keys.js", "screen.js", "labeller.js")
 
 _mount = st.components.v2.component(
     "annotate_select.labeller",
@@ -23,7 +24,7 @@ _mount = st.components.v2.component(
 
 def labeller(project: Project, annotator: str) -> tuple[bool, bool]:
     """Show the labeller; return whether it has nothing left to show, and whether its user wants another name."""
-    key = f"labeller-{project.id}-{annotator}"
+    key = f"labeller-{project.id}-{annotator}-{digest(project.classes)}"  # other classes, other keys: a new labeller
     told = st.session_state.get(key)
     result = _mount(
         key=key,

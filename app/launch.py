@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE))  # siblings import each other by name, as they do 
 
 import projects  # noqa: E402
 import streamlit as st  # noqa: E402
+from guard import SameOrigin  # noqa: E402
 from routes import routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.trustedhost import TrustedHostMiddleware  # noqa: E402
@@ -80,7 +81,7 @@ def main() -> None:
     app = st.App(
         HERE / "streamlit_app.py",
         routes=routes(),
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_hosts(arguments.host), www_redirect=False)],
+        middleware=_guards(arguments.host),
         lifespan=_announcing(url, not arguments.no_browser),
     )
     app.run(config={**SETTINGS, "server.address": arguments.host, "server.port": port, "browser.serverAddress": shown})
@@ -110,9 +111,12 @@ def _port(host: str, port: int) -> int:
         return int(trial.getsockname()[1])
 
 
-def _hosts(host: str) -> list[str]:
-    """Return the names the server answers to: on this machine only its own, so that no web site can reach it."""
-    return [*LOOPBACK, host] if host in LOOPBACK else ["*"]
+def _guards(host: str) -> list[Middleware]:
+    """On this machine alone, answer only to its own names and its own pages; who opens it to others has a proxy."""
+    if host not in LOOPBACK:
+        return []
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False)
+    return [hosts, Middleware(SameOrigin)]
 
 
 def _announcing(url: str, browse: bool):  # type: ignore[no-untyped-def]  # Streamlit's own type for it is private

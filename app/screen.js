@@ -185,6 +185,10 @@ class Screen {
     this.live.textContent = text;
   }
 
+  get helpOpen() {
+    return !this.help.hidden;
+  }
+
   toggleHelp() {
     this.help.hidden = !this.help.hidden;
   }

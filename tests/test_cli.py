@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from annotate_select.cli import cli
+from annotate_select.cli import cli, globals_first
 from annotate_select.project import Project
 
 
@@ -126,6 +126,13 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
         assert command.help, name
         assert f"`{name}" in readme or f"annotate-select {name}" in readme, name
         assert invoke(name, "--help").exit_code == 0
+
+
+def test_global_options_may_stand_behind_the_command(project_root: Path) -> None:
+    assert answer(run("status", "--json", "--project", project_root))["images"] == 120
+    assert run("status", f"--project={project_root}", "-q").stdout == ""
+    assert run("status", "-p").returncode == 2
+    assert globals_first(["add", "--", "-p", "--json"]) == ["add", "--", "-p", "--json"]
 
 
 def test_quiet_prints_nothing(project_root: Path) -> None:

@@ -81,7 +81,9 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
 def test_examples_in_docstrings() -> None:
     import doctest
 
-    from annotate_select import errors
+    from annotate_select import cli, errors
+    from annotate_select.selection import select
 
-    assert doctest.testmod(errors).attempted >= 2
-    assert doctest.testmod(errors).failed == 0
+    for module in (errors, cli, select):
+        result = doctest.testmod(module)
+        assert (result.attempted > 0, result.failed) == (True, 0), module
