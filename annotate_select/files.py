@@ -126,6 +126,8 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"cannot write {path}: it is read-only; change its permissions or use another folder")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return StorageError(f"cannot write {path}: a file stands where its folder should be; remove it")
     return StorageError(f"cannot write {path}: {error.strerror or error}")
 
 

@@ -14,7 +14,7 @@ __all__ = ["SameOrigin"]
 class SameOrigin:
     """Refuse what a page of another origin asks for.
 
-    Streamlit has a check of its own for its connection, but to make it, it asks another site for this machine's address.
+    Streamlit checks its own connection too, but asks another site for this machine's address in order to do so.
     """
 
     def __init__(self, app: ASGIApp) -> None:

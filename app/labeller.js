@@ -9,6 +9,7 @@
 const AHEAD = 24; // images fetched before they are needed
 const REFILL_BELOW = 20;
 const ASK = 40; // images asked of the queue at once: they are kept from other annotators, so not all there are
+const FEW = 5; // an empty queue that grows by more has got a new batch
 const POLL = 4000; // milliseconds between two questions when nothing is left to label
 const RENEW = 240000; // the queue keeps images for us for 10 minutes: ask again before that
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
@@ -156,13 +157,13 @@ class Labeller {
     this.screen.hero.classList.remove("wait");
   }
 
+  // A round is what the queue grew to: it begins anew when the queue was empty and is filled again, not by an undo.
   count(progress) {
-    this.left = progress.left;
-    const name = `${this.outbox.prefix.slice(0, -1)}|round`;
-    let total = Number(localStorage.getItem(name)) || 0;
-    if (this.left > total || total === 0) total = this.left;
-    localStorage.setItem(name, this.left ? total : 0);
-    this.total = total;
+    const name = `annotate-select-round:${this.outbox.prefix}`;
+    const before = JSON.parse(localStorage.getItem(name) ?? '{"total": 0, "left": 0}');
+    const anew = progress.left > before.total || (before.left === 0 && progress.left > FEW);
+    this.total = anew ? progress.left : before.total;
+    localStorage.setItem(name, JSON.stringify({ total: this.total, left: progress.left }));
     this.progress = progress;
     this.showProgress();
   }

@@ -48,6 +48,8 @@ SETTINGS: dict[str, object] = {
     "theme.paddingTop": "0.5rem",
     "theme.paddingBottom": "0.75rem",
     "theme.baseFontSize": 15,
+    "theme.metricValueFontSize": "1.5rem",
+    "theme.chartCategoricalColors": ["#2f7fa8", "#c0762b", "#4f9a5b", "#a3568f", "#7d7f2f"],
     "theme.baseRadius": "6px",
     "theme.headingFontSizes": ["1.6rem", "1.25rem", "1.05rem", "1rem", "0.95rem", "0.9rem"],
     "theme.headingFontWeights": [600, 600, 600, 600, 600, 600],

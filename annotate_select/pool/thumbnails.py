@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from annotate_select.errors import ImageError, StorageError
+from annotate_select.errors import ImageError
 from annotate_select.files import whole_file
 from annotate_select.pool import reader
 from annotate_select.pool.decode import read_image
@@ -41,8 +41,5 @@ def _read(path: Path, fingerprint: str, size: int) -> Image.Image:
 
 
 def _write(image: Image.Image, target: Path) -> None:
-    try:
-        with whole_file(target) as temporary:
-            image.save(temporary, "WEBP", quality=QUALITY)
-    except FileExistsError as error:
-        raise StorageError(f"cannot write {target}: a file stands where its folder should be; remove it") from error
+    with whole_file(target) as temporary:
+        image.save(temporary, "WEBP", quality=QUALITY)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CLASSES, Server, make_project, stored
+from conftest import CLASSES, Server, make_project, stored, write_coded
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.annotations.events import StoredEvent
@@ -360,3 +360,52 @@ def test_leaving_the_page_at_once_keeps_what_was_said(ana: Page, many: Path) -> 
     wait_shown(ana, other_than=last)
     wait_saved(ana)
     assert standing(many) == dict(zip([*numbers, last], CLASSES, strict=True))
+
+
+def test_a_refused_label_is_said_and_not_sent_again(ana: Page, many: Path) -> None:
+    sent: list[str] = []
+    ana.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    first = shown(ana)
+    toml = many / "project.toml"
+    toml.write_text(toml.read_text().replace(', "dent"', ""))  # somebody removes the class meanwhile
+    ana.keyboard.press("3")
+    expect(ana.locator(".refused")).to_contain_text("not accepted: dent for")
+    wait_saved(ana)
+    posts = len([url for url in sent if url.endswith("/api/annotations")])
+    ana.reload()
+    assert wait_shown(ana) == first  # it waits for a decision still
+    assert stored(many) == []
+    assert posts == 1
+
+
+def test_an_image_that_cannot_be_read_can_only_be_set_aside(
+    shared: Server, tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
+    make_project(tmp_path / "project", write_coded(tmp_path / "photos", 6), exam_size=1).close()
+    remember(tmp_path / "project")
+    with Project.open(tmp_path / "project") as project:
+        lost = project.queue("ana", 10)[1].key
+    (tmp_path / "photos" / lost).unlink()
+    page = label_page(visit().new_page(), shared, tmp_path / "project")
+    page.keyboard.press("1")
+    expect(page.get_by_text("This image cannot be shown")).to_be_visible()
+    page.wait_for_function("window.__probe.shown === null")
+    page.keyboard.press("1")
+    expect(page.locator(".hint")).to_contain_text("nothing recorded")
+    page.keyboard.press("x")
+    wait_shown(page)
+    wait_saved(page)
+    assert standing(tmp_path / "project")[int(Path(lost).stem)] == "reject"
+    assert sorted(standing(tmp_path / "project").values()) == ["ok", "reject"]
+
+
+def test_the_keyboard_alone_reaches_the_buttons(ana: Page, many: Path) -> None:
+    first = shown(ana)
+    ana.get_by_role("button", name="crack").focus()
+    ana.keyboard.press("Tab")
+    ana.keyboard.press("Shift+Tab")
+    ana.keyboard.press("Space")  # of someone who walks with Tab, it presses the button instead of skipping
+    wait_shown(ana, other_than=first)
+    wait_saved(ana)
+    assert standing(many) == {first: "crack"}
