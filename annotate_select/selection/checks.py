@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annotate_select.errors import SelectionError
+from annotate_select.progress import Progress, silent
 from annotate_select.selection.geometry import BLOCK, directions
 from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
@@ -37,6 +38,9 @@ def build_pool(
     n_classes: int | None,
     tokens: np.ndarray,
     near_duplicate: float | None,
+    like: ArrayLike = (),
+    audits: ArrayLike = (),
+    progress: Progress = silent,
 ) -> Pool:
     """Return the pool of what `select` was given; raises SelectionError."""
     n, d = _require_matrix(features)
@@ -44,6 +48,10 @@ def build_pool(
     if len(np.unique(labeled)) < len(labeled):
         raise SelectionError(f"labeled must name each row once, but row {_repeated(labeled)} is there more than once")
     classes, labels = _classes(labels, labeled, probabilities, class_names, n_classes)
+    drawn = np.unique(_rows("audits", audits, n))
+    if not np.isin(drawn, labeled).all():
+        raise SelectionError(f"audits must be labeled rows, but row {np.setdiff1d(drawn, labeled)[0]} is not labeled")
+    mean, samples = _opinions(probabilities, n, classes)
     free = np.ones(n, dtype=bool)
     free[labeled] = False
     free[_rows("exclude", exclude, n)] = False
@@ -55,7 +63,11 @@ def build_pool(
         labels=_frozen(labels),
         n_classes=classes,
         class_names=tuple(class_names),
-        probabilities=None if probabilities is None else _frozen(_probabilities(probabilities, n, classes).view()),
+        probabilities=mean,
+        samples=samples,
+        like=_frozen(np.unique(_rows("like", like, n))),
+        audits=_frozen(drawn),
+        progress=progress,
         hashes=_frozen(seeded_hashes(seeded_hashes(tokens, STREAM), seed)),
         weights=None if weights is None else _frozen(_weights(weights, n)),
         groups=None if groups is None else _frozen(_groups(groups, n)),
@@ -161,7 +173,7 @@ def _classes(
     told = {
         "n_classes": n_classes,
         "class_names": len(names) or None,
-        "probabilities": probabilities.shape[1] if probabilities is not None and probabilities.ndim == 2 else None,
+        "probabilities": probabilities.shape[-1] if probabilities is not None and probabilities.ndim > 1 else None,
     }
     counts = {name: require_integer(name, count) for name, count in told.items() if count is not None}
     for name, count in counts.items():
@@ -177,6 +189,21 @@ def _classes(
     if classes < max(1, least):
         raise SelectionError(f"labels must be class numbers from 0 to {classes - 1}, got {least - 1}")
     return classes, numbers.astype(np.int64)
+
+
+def _opinions(probabilities: np.ndarray | None, n: int, classes: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return probabilities (n, C), and samples (T, n, C) where these were given; the probabilities are their mean."""
+    if probabilities is None:
+        return None, None
+    if probabilities.ndim != 3:
+        return _frozen(_probabilities(probabilities, n, classes).view()), None
+    if not len(probabilities):
+        raise SelectionError("probabilities of shape (T, n, C) must hold at least one sample; give (n, C) for one model")
+    mean = np.zeros((n, classes), dtype=np.float32)
+    for sample in probabilities:
+        mean += _probabilities(sample, n, classes)
+    mean /= len(probabilities)
+    return _frozen(mean), _frozen(probabilities.view())
 
 
 def _probabilities(probabilities: np.ndarray, n: int, classes: int) -> np.ndarray:

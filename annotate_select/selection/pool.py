@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from annotate_select.progress import Progress, silent
+
 __all__ = ["Chosen", "Picks", "Pool", "Strategy", "seeded_hashes"]
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -32,7 +34,7 @@ class Pool:
     labels: np.ndarray  # (l,) class numbers
     n_classes: int
     class_names: tuple[str, ...]
-    probabilities: np.ndarray | None  # (n, C)
+    probabilities: np.ndarray | None  # (n, C); of several samples their mean
     hashes: np.ndarray  # (n,) uint64, seeded: a random choice depends on the image, not on its position
     weights: np.ndarray | None  # (n,) float64, at least 0
     groups: np.ndarray | None  # (n,) int64 from 0; a row without a group has one of its own
@@ -40,6 +42,10 @@ class Pool:
     taken: np.ndarray = field(default_factory=_no_rows)  # rows already in this batch: audits, earlier picks
     near_duplicate: float = 1.0  # rows of a larger cosine do not share a batch; 1: all may
     accuracy: float | None = None  # of the model that gave the probabilities
+    samples: np.ndarray | None = None  # (T, n, C) probabilities of T models or passes
+    like: np.ndarray = field(default_factory=_no_rows)  # rows of which more are wanted
+    audits: np.ndarray = field(default_factory=_no_rows)  # labelled rows that chance chose
+    progress: Progress = silent
 
     @property
     def covered(self) -> np.ndarray:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from annotate_select.errors import SelectionError
+from annotate_select.progress import Progress, silent
 from annotate_select.selection.checks import build_pool, checked, require_count, require_fraction, require_integer
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Picks, Pool, Strategy, seeded_hashes
@@ -16,12 +19,18 @@ from annotate_select.selection.table import STRATEGIES, Entry, find
 
 __all__ = ["Strategy", "StrategyInfo", "select", "strategies"]
 
+REMEDIES = {
+    "labels": "label some images first, or use auto or kmeans, which do without",
+    "probabilities": "train a model on some labels first, or use auto or kmeans, which do without",
+    "samples": "give probabilities of shape (T, n, C) of T models or dropout passes, or use margin, which needs one",
+    "like": "name the rows of which more are wanted, like=[...], or use auto or kmeans, which do without",
+}
 AUDIT_REASON = "random audit: measures whether picking beats chance"
 
 
 @dataclass(frozen=True)
 class StrategyInfo:
-    """A strategy as a user meets it; `needs` holds "labels" or "probabilities"."""
+    """A strategy as a user meets it; `needs` holds "labels", "probabilities", "samples" or "like"."""
 
     name: str
     summary: str
@@ -46,17 +55,23 @@ def select(
     n_classes: int | None = None,
     tokens: ArrayLike | None = None,
     near_duplicate: float | None = None,
+    like: ArrayLike = (),
+    audits: ArrayLike = (),
+    threads: int | None = None,
+    progress: Progress = silent,
 ) -> Picks:
     """Choose n distinct rows of features (n_rows, d), best first, none of them labelled or excluded.
 
     Features are centred and scaled to length 1 inside: images are compared by cosine. `labeled` rows carry the class
-    numbers `labels`; `probabilities` (n_rows, C) and `accuracy` (0 to 1, cross-validated or of the audit) are the
-    current model's. `exclude` rows are never picked. `weights` (n_rows,) multiply what a row is worth. `groups`
+    numbers `labels`; those of them that chance chose are `audits`. `probabilities` (n_rows, C), or (T, n_rows, C) of T
+    models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
+    are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply what a row is worth. `groups`
     (n_rows,), such as patients, share a batch, see `guard`. Rows whose cosine is above `near_duplicate` do not share a
     batch (default .995, or 1, which is off, below 8 dimensions, where cosines say little).
     `audit` is the share drawn by chance from all that may be picked, whatever else holds for a pick: round(audit * n)
     rows, at least 1 when it is above 0 and n is 2 or more. Audits are spread evenly over the batch and score 0.
     `tokens` (n_rows,) uint64 say which image a row is (default: its number), so that chance follows the image.
+    `threads` limits BLAS and FAISS (default: all cores). `progress` hears how far a long selection is.
     The same input and seed give the same answer. Raises SelectionError.
 
     >>> picks = select([[1.0, 0.0], [0.9, 0.1], [-1.0, 0.0]], 1, "kcenter", labeled=[0], labels=[0])
@@ -64,28 +79,34 @@ def select(
     [2]
     """
     name, entry = find(strategy)
+    if threads is not None and require_integer("threads", threads) < 1:
+        raise SelectionError(f"threads must be at least 1, got {threads}; leave it out to use all cores")
     pool_features = np.asarray(features)
     identity = _tokens(tokens, len(pool_features) if pool_features.ndim else 0)
     seed = require_integer("seed", seed)
-    pool = build_pool(
-        pool_features,
-        labeled=labeled,
-        labels=labels,
-        probabilities=None if probabilities is None else np.asarray(probabilities),
-        accuracy=accuracy,
-        seed=seed,
-        exclude=exclude,
-        weights=weights,
-        groups=groups,
-        class_names=class_names,
-        n_classes=n_classes,
-        tokens=identity,
-        near_duplicate=near_duplicate,
-    )
-    n = require_count(n, len(pool.candidates))
-    audits = _draw_audits(pool.candidates, seeded_hashes(identity, seed), n, require_fraction("audit", audit))
-    left = replace(pool, candidates=np.setdiff1d(pool.candidates, audits), taken=audits)
-    return _assembled(name, audits, _choose(name, entry, left, n - len(audits)))
+    with threadpool_limits(threads) if threads is not None else nullcontext():
+        pool = build_pool(
+            pool_features,
+            labeled=labeled,
+            labels=labels,
+            probabilities=None if probabilities is None else np.asarray(probabilities),
+            accuracy=accuracy,
+            seed=seed,
+            exclude=exclude,
+            weights=weights,
+            groups=groups,
+            class_names=class_names,
+            n_classes=n_classes,
+            tokens=identity,
+            near_duplicate=near_duplicate,
+            like=like,
+            audits=audits,
+            progress=progress,
+        )
+        n = require_count(n, len(pool.candidates))
+        drawn = _draw_audits(pool.candidates, seeded_hashes(identity, seed), n, require_fraction("audit", audit))
+        left = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn), taken=drawn)
+        return _assembled(name, drawn, _choose(name, entry, left, n - len(drawn)))
 
 
 def strategies() -> list[StrategyInfo]:
@@ -100,13 +121,15 @@ def _choose(name: str, entry: Entry | Strategy, pool: Pool, n: int) -> Chosen:
     if not isinstance(entry, Entry):
         own = checked(name, entry)
         return spread(pool, n, own) if n else _nothing()
-    missing = [need for need in entry.needs if need == "probabilities" and pool.probabilities is None]
-    missing += [need for need in entry.needs if need == "labels" and not len(pool.labeled)]
-    if missing:
-        raise SelectionError(
-            f"strategy {name!r} needs {' and '.join(missing)}; train a model on some labels first, "
-            "or use auto or kmeans, which do without"
-        )
+    given = {
+        "labels": len(pool.labeled) > 0,
+        "probabilities": pool.probabilities is not None,
+        "samples": pool.samples is not None,
+        "like": len(pool.like) > 0,
+    }
+    for need in entry.needs:
+        if not given[need]:
+            raise SelectionError(f"strategy {name!r} needs {need}; {REMEDIES[need]}")
     return entry.function(pool, n) if n else _nothing()
 
 
