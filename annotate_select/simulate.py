@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate_select.learning.head import fit_head
+from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.selection.select import Strategy, select
 
 __all__ = ["Replay", "replay"]
@@ -38,7 +38,7 @@ def replay(
     labels are all of one class is worth the accuracy of always saying that class.
     """
     known = np.empty(0, dtype=np.int64)
-    classes = int(labels.max()) + 1
+    classes, centre = int(labels.max()) + 1, mean_of(features)
     reserved = np.union1d(np.asarray(exclude, dtype=np.int64), test)
     accuracies = []
     probabilities, accuracy = None, None
@@ -59,7 +59,7 @@ def replay(
         if len(np.unique(labels[known])) < 2:
             accuracies.append(float(np.mean(labels[test] == labels[known[0]])))
             continue
-        head = fit_head(features[known], labels[known], classes, seed=seed)
+        head = fit_head(features[known], labels[known], classes, seed=seed, centre=centre)
         probabilities, accuracy = head.probabilities(features), head.cv_accuracy
         accuracies.append(float(np.mean(probabilities[test].argmax(axis=1) == labels[test])))
     return Replay(seed, tuple(budgets), tuple(accuracies))

@@ -198,7 +198,7 @@ def _opinions(probabilities: np.ndarray | None, n: int, classes: int) -> tuple[n
     if probabilities.ndim != 3:
         return _frozen(_probabilities(probabilities, n, classes).view()), None
     if not len(probabilities):
-        raise SelectionError("probabilities of shape (T, n, C) must hold at least one sample; give (n, C) for one model")
+        raise SelectionError("probabilities of shape (T, n, C) must hold a sample at least; give (n, C) for one model")
     mean = np.zeros((n, classes), dtype=np.float32)
     for sample in probabilities:
         mean += _probabilities(sample, n, classes)

@@ -65,9 +65,10 @@ def select(
     Features are centred and scaled to length 1 inside: images are compared by cosine. `labeled` rows carry the class
     numbers `labels`; those of them that chance chose are `audits`. `probabilities` (n_rows, C), or (T, n_rows, C) of T
     models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
-    are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply what a row is worth. `groups`
-    (n_rows,), such as patients, share a batch, see `guard`. Rows whose cosine is above `near_duplicate` do not share a
-    batch (default .995, or 1, which is off, below 8 dimensions, where cosines say little).
+    are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply
+    what a row is worth. `groups` (n_rows,), such as patients, share a batch, see `guard`. Rows whose cosine is above
+    `near_duplicate` do not share a batch (default .995, or 1, which is off, below 8 dimensions, where cosines say
+    little).
     `audit` is the share drawn by chance from all that may be picked, whatever else holds for a pick: round(audit * n)
     rows, at least 1 when it is above 0 and n is 2 or more. Audits are spread evenly over the batch and score 0.
     `tokens` (n_rows,) uint64 say which image a row is (default: its number), so that chance follows the image.

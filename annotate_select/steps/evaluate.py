@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 
 from annotate_select.errors import ExamError, FeaturesError, LearningError
 from annotate_select.files import write_whole
-from annotate_select.learning.head import fit_head
+from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, standing
@@ -68,20 +67,16 @@ def audit(home: Home) -> AuditReport:
     rows, _ = training_rows(features, state)
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
     exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
-    classes = len(home.config.classes)
+    classes, centre = len(home.config.classes), mean_of(features.array)
     return compare(
         features.array[rows],
         state.labels[rows],
         np.array([state.roles[row] for row in rows.tolist()]),
         features.array[exam],
         state.labels[exam],
-        lambda some, labels: _fitted(some, labels, classes),
+        lambda some, labels: fit_head(some, labels, classes, centre=centre).probabilities,
         seed=home.config.seed,
     )
-
-
-def _fitted(features: np.ndarray, labels: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:
-    return fit_head(features, labels, classes).probabilities
 
 
 def _model(home: Home, number: int | None) -> TrainedModel:

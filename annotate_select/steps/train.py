@@ -12,7 +12,7 @@ from annotate_select import __version__
 from annotate_select.errors import LearningError, listed
 from annotate_select.features.store import Features
 from annotate_select.files import digest, whole_folder
-from annotate_select.learning.head import Head, fit_head
+from annotate_select.learning.head import Head, fit_head, mean_of
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home, now
@@ -71,6 +71,7 @@ def train(
             len(home.config.classes),
             seed=home.config.seed,
             groups=groups,
+            centre=mean_of(opened.array),
             progress=progress,
         )
         return _store(home, opened, fitted, state, rows, left_out)
