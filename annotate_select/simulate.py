@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.metrics import f1_score, recall_score
+from threadpoolctl import threadpool_limits
 
+from annotate_select.errors import SelectionError
+from annotate_select.files import digest
 from annotate_select.learning.head import fit_head, mean_of
+from annotate_select.progress import Progress, silent
 from annotate_select.selection.select import Strategy, select
+from annotate_select.selection.table import find
 
-__all__ = ["Replay", "replay"]
+__all__ = ["Replay", "replay", "simulate", "split"]
+
+TEST_SHARE, MOST_TESTED = 0.3, 2000
+RARE_SHARE = 4  # the smallest of so many classes, at least one, are the rare ones
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Accuracy on the test rows at each budget, for one seed."""
+    """What one strategy reached on the test rows with one seed; each tuple has an entry for each budget.
 
+    `balanced` is the mean recall over classes; `rare_recall` that of the rarest quarter of the classes, and
+    `rare_found` how many images of these were labelled.
+    """
+
+    strategy: str
     seed: int
     budgets: tuple[int, ...]
     accuracies: tuple[float, ...]
+    balanced: tuple[float, ...]
+    macro_f1: tuple[float, ...]
+    rare_recall: tuple[float, ...]
+    rare_found: tuple[int, ...]
 
 
 def replay(
@@ -31,35 +56,196 @@ def replay(
     test: np.ndarray,
     exclude: np.ndarray | Sequence[int] = (),
     seed: int = 0,
+    audit: float = 0.0,
 ) -> Replay:
     """Select, reveal the labels, train, measure; at each budget (labels in all, ascending).
 
-    `features` (n, d), `labels` (n,) class numbers, `test` rows that are measured on and never picked. A budget whose
-    labels are all of one class is worth the accuracy of always saying that class.
+    `features` (n, d), `labels` (n,) class numbers, `test` rows that are measured on and never picked. Strategies that
+    cannot do without a model or labels begin with random picks. The head is the same for every strategy and tuned by
+    cross-validation at each budget; labels all of one class are worth the accuracy of always saying that class.
+    `audit` is the share of each batch drawn at random. Raises SelectionError.
     """
-    known = np.empty(0, dtype=np.int64)
+    labels = np.asarray(labels)
     classes, centre = int(labels.max()) + 1, mean_of(features)
     reserved = np.union1d(np.asarray(exclude, dtype=np.int64), test)
-    accuracies = []
-    probabilities, accuracy = None, None
+    name, entry = find(strategy)
+    needs: tuple[str, ...] = getattr(entry, "needs", ())
+    known, audits = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    probabilities: np.ndarray | None = None
+    accuracy: float | None = None
+    scores: list[tuple[float, float, float, float, int]] = []
     for budget in budgets:
+        lacking = ("probabilities" in needs and probabilities is None) or ("labels" in needs and not len(known))
         picks = select(
             features,
             budget - len(known),
-            strategy,
+            "random" if lacking else strategy,
             labeled=known,
             labels=labels[known],
+            audits=audits,
             probabilities=probabilities,
             accuracy=accuracy,
             seed=seed,
             exclude=reserved,
             n_classes=classes,
+            audit=audit,
         )
         known = np.concatenate([known, picks.rows])
+        audits = np.concatenate([audits, picks.rows[[role == "audit" for role in picks.roles]]])
         if len(np.unique(labels[known])) < 2:
-            accuracies.append(float(np.mean(labels[test] == labels[known[0]])))
+            said = np.full(len(test), labels[known[0]])
+        else:
+            head = fit_head(features[known], labels[known], classes, seed=seed, centre=centre)
+            probabilities, accuracy = head.probabilities(features), head.cv_accuracy
+            said = probabilities[test].argmax(axis=1)
+        scores.append(_scores(said, labels, test, known))
+    accuracies, balanced, macro, rare, found = zip(*scores, strict=True)
+    return Replay(name, seed, tuple(budgets), accuracies, balanced, macro, rare, found)
+
+
+def _scores(
+    said: np.ndarray, labels: np.ndarray, test: np.ndarray, known: np.ndarray
+) -> tuple[float, float, float, float, int]:
+    truth = labels[test]
+    present = np.unique(truth)
+    recalls = recall_score(truth, said, labels=present, average=None, zero_division=0)
+    rare = _rare(labels)
+    tested_rare = np.isin(present, rare)
+    return (
+        float(np.mean(said == truth)),
+        float(np.mean(recalls)),
+        float(f1_score(truth, said, labels=present, average="macro", zero_division=0)),
+        float(np.mean(recalls[tested_rare])) if tested_rare.any() else 0.0,
+        int(np.isin(labels[known], rare).sum()),
+    )
+
+
+def _rare(labels: np.ndarray) -> np.ndarray:
+    """Return the numbers of the rarest quarter of the classes that occur, at least one."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    return classes[np.argsort(sizes, kind="stable")[: max(1, len(classes) // RARE_SHARE)]]
+
+
+def split(n: int, seed: int) -> np.ndarray:
+    """Return the rows (t,) that one seed tests on: 30 % of n, 2,000 at most."""
+    count = max(1, min(MOST_TESTED, round(TEST_SHARE * n)))
+    return np.sort(np.random.default_rng(seed).permutation(n)[:count])
+
+
+def simulate(
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    strategies: Sequence[str],
+    budgets: Sequence[int],
+    seeds: int = 5,
+    audit: float = 0.0,
+    workers: int = 1,
+    store: Path | None = None,
+    progress: Progress = silent,
+) -> list[Replay]:
+    """Replay every strategy with every seed, each seed with a test split of its own; strategies by name.
+
+    `store` is a JSON-lines file: runs that are there are not made again, and each is added when it is done, so an
+    interrupted simulation goes on where it stopped. `workers` processes run side by side, each on one thread.
+    Raises SelectionError when the budgets do not fit the data.
+    """
+    labels = np.asarray(labels)
+    _check(features, labels, budgets, strategies)
+    data = digest([digest(np.ascontiguousarray(features).tobytes()), digest(labels.astype(np.int64).tobytes())])
+    wanted = [(strategy, seed) for seed in range(seeds) for strategy in strategies]
+    keys = {run: digest([data, list(budgets), audit, *run]) for run in wanted}
+    known = _stored(store)
+    missing = [run for run in wanted if keys[run] not in known]
+    progress("replaying", len(wanted) - len(missing), len(wanted), "")
+    for run, found in _replayed(features, labels, missing, tuple(budgets), audit, workers):
+        known[keys[run]] = found
+        _append(store, keys[run], found)
+        progress("replaying", sum(key in known for key in keys.values()), len(wanted), f"{run[0]}, seed {run[1]}")
+    return [known[keys[run]] for run in wanted]
+
+
+def _check(features: np.ndarray, labels: np.ndarray, budgets: Sequence[int], strategies: Sequence[str]) -> None:
+    for strategy in strategies:
+        find(strategy)
+    if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
+        raise SelectionError(f"labels must be one class number for each of the {len(features)} rows of features")
+    if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
+        raise SelectionError(f"budgets must be numbers of labels from 1 on, ascending, got {list(budgets)}")
+    left = len(features) - len(split(len(features), 0))
+    if budgets[-1] > left:
+        raise SelectionError(
+            f"budgets must be at most {left}, the images not kept for the test, got {budgets[-1]}; "
+            "ask for less, or label more"
+        )
+
+
+def _stored(store: Path | None) -> dict[str, Replay]:
+    """Read what earlier runs left; a last line that was cut off is no run."""
+    found: dict[str, Replay] = {}
+    if store is None or not store.exists():
+        return found
+    for line in store.read_text(encoding="utf-8").splitlines():
+        try:
+            values: dict[str, Any] = json.loads(line)
+            key = values.pop("key")
+            lists: dict[str, Any] = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+            found[key] = Replay(**{**values, **lists})
+        except (ValueError, KeyError, TypeError):
             continue
-        head = fit_head(features[known], labels[known], classes, seed=seed, centre=centre)
-        probabilities, accuracy = head.probabilities(features), head.cv_accuracy
-        accuracies.append(float(np.mean(probabilities[test].argmax(axis=1) == labels[test])))
-    return Replay(seed, tuple(budgets), tuple(accuracies))
+    return found
+
+
+def _append(store: Path | None, key: str, found: Replay) -> None:
+    if store is None:
+        return
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"key": key, **asdict(found)}) + "\n")
+
+
+_DATA: dict[str, np.ndarray] = {}  # of a worker process
+
+
+def _replayed(
+    features: np.ndarray,
+    labels: np.ndarray,
+    runs: list[tuple[str, int]],
+    budgets: tuple[int, ...],
+    audit: float,
+    workers: int,
+) -> Iterator[tuple[tuple[str, int], Replay]]:
+    if workers <= 1 or len(runs) <= 1:
+        for run in runs:
+            yield run, _one(features, labels, run, budgets, audit)
+        return
+    with tempfile.TemporaryDirectory() as folder:  # the workers map the features instead of getting copies
+        np.save(Path(folder) / "features.npy", features)
+        np.save(Path(folder) / "labels.npy", labels)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(runs)), context, _begin, (folder,)) as pool:
+            futures = {pool.submit(_in_worker, run, budgets, audit): run for run in runs}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _begin(folder: str) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in ("features", "labels"):
+        _DATA[name] = np.load(Path(folder) / f"{name}.npy", mmap_mode="r")
+
+
+def _in_worker(run: tuple[str, int], budgets: tuple[int, ...], audit: float) -> Replay:
+    with threadpool_limits(1):
+        return _one(np.asarray(_DATA["features"]), np.asarray(_DATA["labels"]), run, budgets, audit)
+
+
+def _one(
+    features: np.ndarray, labels: np.ndarray, run: tuple[str, int], budgets: tuple[int, ...], audit: float
+) -> Replay:
+    strategy, seed = run
+    test = split(len(features), seed)
+    return replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed, audit=audit)

@@ -11,6 +11,7 @@ from annotate_select.selection.auto import auto
 from annotate_select.selection.both import margin_diverse
 from annotate_select.selection.chance import random
 from annotate_select.selection.coverage import kcenter, kmeans
+from annotate_select.selection.graph_coverage import graph_coverage
 from annotate_select.selection.pool import Chosen, Pool, Strategy
 from annotate_select.selection.uncertainty import entropy, least_confidence, margin
 
@@ -31,6 +32,7 @@ STRATEGIES: dict[str, Entry] = {
     "random": Entry(random, prefix_consistent=True),
     "kmeans": Entry(kmeans),
     "kcenter": Entry(kcenter, prefix_consistent=True),
+    "graph_coverage": Entry(graph_coverage),
     "margin": Entry(margin, ("probabilities",), prefix_consistent=True),
     "entropy": Entry(entropy, ("probabilities",), prefix_consistent=True),
     "least_confidence": Entry(least_confidence, ("probabilities",), prefix_consistent=True),

@@ -1,0 +1,66 @@
+"""A graph of look-alikes, and how far a label reaches along it.
+
+Two images of one kind may look little alike and still be joined by a chain of images that do. Straight distances miss
+that; diffusion along a graph of nearest neighbours sees it.
+"""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+from scipy.linalg import lapack
+
+__all__ = ["reach"]
+
+NEIGHBOURS = 15
+ALPHA = 0.9  # how much of a label's reach each step along the graph passes on
+SHORTEST = 1e-3  # a neighbourhood of copies has no width of its own
+
+
+def reach(points: np.ndarray) -> np.ndarray:
+    """Return (m, m) float32, how well each of points (m, d) of length 1 stands for each: 1 for itself, down to 0.
+
+    The kernel (I - alpha S)^-1 of Zhou et al. ("Learning with local and global consistency", NIPS 2003), scaled to a
+    diagonal of 1; S is the normalised graph of each point's 15 nearest neighbours, with weights that follow the local
+    scale (Zelnik-Manor and Perona, "Self-tuning spectral clustering", NIPS 2004). It holds m x m numbers and costs
+    about m^3 operations, so m should be some thousands at most.
+    """
+    if len(points) < 2:
+        return np.ones((len(points), len(points)), dtype=np.float32)
+    system = -ALPHA * _normalised(_graph(np.ascontiguousarray(points)))
+    system[np.diag_indices_from(system)] += 1.0  # positive definite, as S has no eigenvalue above 1
+    factor, failed = lapack.spotrf(system.T, overwrite_a=1)  # symmetric: its transpose is it, in Fortran's order
+    inverse, failed = lapack.spotri(factor, overwrite_c=1) if not failed else (factor, failed)
+    if failed:
+        raise ArithmeticError("the graph of look-alikes cannot be solved")  # no finite features lead here
+    kernel = np.triu(inverse)
+    kernel += np.triu(kernel, 1).T
+    scale = 1 / np.sqrt(np.diag(kernel))
+    kernel *= scale[:, None]
+    kernel *= scale
+    return np.asarray(np.clip(kernel, 0.0, 1.0))
+
+
+def _graph(points: np.ndarray) -> np.ndarray:
+    """Return symmetric weights (m, m) between near neighbours, 0 elsewhere."""
+    m = len(points)
+    index = faiss.IndexFlatIP(points.shape[1])
+    index.add(points)
+    cosines, neighbours = index.search(points, min(NEIGHBOURS + 1, m))  # a point is mostly its own nearest
+    squared = np.maximum(2 - 2 * cosines, 0.0)  # (m, k)
+    width = np.maximum(np.sqrt(squared[:, -1]), SHORTEST)  # (m,)
+    rows = np.repeat(np.arange(m), neighbours.shape[1])
+    columns = neighbours.ravel()
+    weights = np.zeros((m, m), dtype=np.float32)
+    weights[rows, columns] = np.exp(-squared.ravel() / (width[rows] * width[columns]))
+    np.fill_diagonal(weights, 0.0)
+    return np.maximum(weights, weights.T)
+
+
+def _normalised(weights: np.ndarray) -> np.ndarray:
+    """Return D^-1/2 W D^-1/2; a point without neighbours keeps a row of zeros."""
+    degree = weights.sum(axis=1)
+    scale = np.where(degree > 0, 1 / np.sqrt(np.maximum(degree, 1e-20)), 0.0).astype(np.float32)
+    weights *= scale[:, None]
+    weights *= scale
+    return weights
