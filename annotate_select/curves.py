@@ -21,7 +21,7 @@ class Summary:
     """One strategy on one set, over all seeds; areas in per cent.
 
     `gain` is the mean paired difference of the area to random's, `low` and `high` its 95 % interval (Student's t over
-    seeds); `ratio` the labels needed for what random reaches at the last budget, over random's; inf when never
+    seeds); `ratio` the labels needed for what random reaches at the last budget, over random's, inf when never
     reached; `worst` the lowest mean difference to random at any budget, in standard errors; `final` is the measure at
     the last budget. Without random among the strategies the comparisons are nan.
     """
@@ -51,20 +51,21 @@ def area(budgets: Sequence[int], values: Sequence[float]) -> float:
 
 
 def labels_ratio(budgets: Sequence[int], values: Sequence[float], goal: float, reference: int) -> float:
-    """Return the labels after which a curve first reaches `goal`, over `reference` labels; inf when it never does.
+    """Return the labels from which on a curve is at `goal` or above, over `reference` labels; inf when it never is.
 
     Between budgets the curve is taken as straight.
 
     >>> labels_ratio([10, 20], [0.2, 0.6], 0.4, 20)
     0.75
     """
-    for at, value in enumerate(values):
-        if value >= goal:
-            if at == 0:
-                return budgets[0] / reference
-            share = (goal - values[at - 1]) / (value - values[at - 1])
-            return (budgets[at - 1] + share * (budgets[at] - budgets[at - 1])) / reference
-    return float("inf")
+    below = [at for at, value in enumerate(values) if value < goal]
+    if not below:
+        return budgets[0] / reference
+    last = below[-1]
+    if last == len(values) - 1:
+        return float("inf")
+    share = (goal - values[last]) / (values[last + 1] - values[last])
+    return (budgets[last] + share * (budgets[last + 1] - budgets[last])) / reference
 
 
 def summaries(replays: Sequence[Replay], measure: str = "accuracy") -> list[Summary]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
     from annotate_select.steps.exam import Exam
+    from annotate_select.steps.known import Known
     from annotate_select.steps.predict import Prediction
     from annotate_select.steps.select import Batch
     from annotate_select.steps.status import Round, Status
@@ -250,6 +251,15 @@ class Project:
         self.embed(progress=progress)
         self.exam(exam)
         return self.select(n, progress=progress)
+
+    def known(self, features: str | None = None) -> Known:
+        """Return features and labels of every labelled image, to replay rounds with `simulate`.
+
+        Raises SourceError when too few are labelled.
+        """
+        from annotate_select.steps.known import known_of_project
+
+        return known_of_project(self._home, features)
 
     def next(self, n: int | None = None, strategy: str | None = None, *, progress: Progress = silent) -> Batch:
         """Close a round and open the next: embed what is new, train, evaluate if there is an exam, select."""

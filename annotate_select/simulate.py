@@ -23,9 +23,10 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.select import Strategy, select
 from annotate_select.selection.table import find
 
-__all__ = ["Replay", "replay", "simulate", "split"]
+__all__ = ["Replay", "default_budgets", "replay", "simulate", "split"]
 
 TEST_SHARE, MOST_TESTED = 0.3, 2000
+PER_CLASS = (1, 2, 5, 10, 20, 50)
 RARE_SHARE = 4  # the smallest of so many classes, at least one, are the rare ones
 
 
@@ -130,6 +131,13 @@ def split(n: int, seed: int) -> np.ndarray:
     """Return the rows (t,) that one seed tests on: 30 % of n, 2,000 at most."""
     count = max(1, min(MOST_TESTED, round(TEST_SHARE * n)))
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
+
+
+def default_budgets(labels: np.ndarray) -> list[int]:
+    """Return 1, 2, 5, 10, 20 and 50 labels a class, as far as half of the images not tested on allow."""
+    classes, most = len(np.unique(labels)), max(2, (len(labels) - len(split(len(labels), 0))) // 2)
+    budgets = [each * classes for each in PER_CLASS if each * classes <= most]
+    return budgets or [most]
 
 
 def simulate(

@@ -16,7 +16,7 @@ ROWS = [
     {"errors", "config", "files", "progress", "places"},
     {"selection", "learning", "trust"},
     {"exchange", "features", "annotations", "pool"},
-    {"steps", "simulate"},
+    {"steps", "simulate", "curves"},
     {"project"},
     {"cli", "bar", "demo", "__main__", "__init__"},
 ]

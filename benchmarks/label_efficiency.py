@@ -1,0 +1,155 @@
+"""How many labels does picking save? Every strategy on every set and kind of features, against random.
+
+    python benchmarks/label_efficiency.py [--strategies random,auto,coverage] [--features pixels,efficientnet_lite0]
+        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--workers 2] [--pictures]
+
+prints Markdown tables: areas under the accuracy curve (balanced accuracy where the largest class has ten times the
+images of the smallest), over the logarithm of 1 to 50 labels a class; paired differences to random with 95 %
+intervals; labels needed for what random reaches at 20 labels a class; ranks; rare images found at 5 labels a class.
+Runs are kept in benchmarks/cache and not made again. Features wider than 128 are reduced to 128 principal components.
+`rivals:typiclust` and the like are scikit-activeml's strategies, see rivals.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+
+import datasets
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.decomposition import PCA
+
+from annotate_select.curves import area, labels_ratio, picture, summaries
+from annotate_select.simulate import Replay, simulate, split
+
+WIDEST = 128
+IMBALANCED = 10  # times the smallest class: from here balanced accuracy is what counts
+MOST_LABELS = 1000
+BATCHES = {  # labels a class after each round
+    "growing": (1, 2, 5, 10, 20, 50),
+    "1": tuple(range(1, 11)),
+    "5": tuple(range(5, 51, 5)),
+    "20": (20, 40, 60),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set with one kind of features, and what was replayed on it."""
+
+    name: str
+    kind: str
+    measure: str
+    classes: int
+    budgets: list[int]
+    replays: list[Replay]
+
+    def mean(self, strategy: str, column: str | None = None) -> np.ndarray:
+        """Return the mean curve over seeds (budgets,)."""
+        column = column or ("balanced" if self.measure.startswith("balanced") else "accuracies")
+        return np.mean([getattr(one, column) for one in self.replays if one.strategy == strategy], axis=0)
+
+
+def replayed(name: str, kind: str, strategies: list[str], seeds: int, batch: str, workers: int, data: Path) -> Case:
+    """Replay, or read from the cache, one set with one kind of features."""
+    features, labels = datasets.features(name, kind, data)
+    if features.shape[1] > WIDEST:
+        features = PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32)
+    sizes = np.bincount(labels)
+    left = len(labels) - len(split(len(labels), 0))
+    budgets = [each * len(sizes) for each in BATCHES[batch] if each * len(sizes) <= min(MOST_LABELS, left * 2 // 3)]
+    store = datasets.CACHE / "runs" / f"{name}-{kind}-{batch}.jsonl"
+    found = simulate(
+        features, labels, strategies=strategies, budgets=budgets, seeds=seeds, workers=workers, store=store
+    )
+    measure = "balanced accuracy" if sizes.max() >= IMBALANCED * sizes.min() else "accuracy"
+    return Case(name, kind, measure, len(sizes), budgets, found)
+
+
+def areas_table(cases: list[Case], strategies: list[str]) -> str:
+    """Return the areas of one kind of features, the last lines being means and mean ranks."""
+    lines = ["| set | measure | " + " | ".join(strategies) + " |", "|---|---|" + "---|" * len(strategies)]
+    values = np.array([[100 * area(c.budgets, c.mean(s).tolist()) for s in strategies] for c in cases])
+    for case, row in zip(cases, values, strict=True):
+        best = row.max()
+        cells = [f"**{v:.1f}**" if v == best else f"{v:.1f}" for v in row]
+        lines.append(f"| {case.name} | {case.measure} | " + " | ".join(cells) + " |")
+    ranks = np.array([rankdata(-row) for row in values]).mean(axis=0)
+    lines.append("| mean | | " + " | ".join(f"{v:.1f}" for v in values.mean(axis=0)) + " |")
+    lines.append("| mean rank | | " + " | ".join(f"{v:.1f}" for v in ranks) + " |")
+    return "\n".join(lines)
+
+
+def against_random(cases: list[Case], strategy: str) -> str:
+    """Return one strategy against random, set by set."""
+    lines = [
+        f"| {strategy} on | gain in area (95 %) | labels for random's 20 a class | worst budget, SE | "
+        "rare found at 5 a class, over random's |",
+        "|---|---|---|---|---|",
+    ]
+    ratios, gains = [], []
+    for case in cases:
+        one = next(s for s in summaries(case.replays, case.measure) if s.strategy == strategy)
+        ratio = ratio_at(case, strategy, 20)
+        rare = case.mean(strategy, "rare_found"), case.mean("random", "rare_found")
+        at = next((i for i, b in enumerate(case.budgets) if b >= 5 * case.classes), len(case.budgets) - 1)
+        lines.append(
+            f"| {case.name} | {one.gain:+.1f} ({one.low:+.1f} to {one.high:+.1f}) | {ratio:.2f} | {one.worst:+.1f} | "
+            f"{rare[0][at]:.1f} / {rare[1][at]:.1f} |"
+        )
+        ratios.append(ratio)
+        gains.append(one.gain)
+    known = [r for r in ratios if np.isfinite(r)]
+    lines.append(f"| mean | {np.mean(gains):+.1f} | {np.mean(known):.2f} ({len(known)} of {len(ratios)}) | | |")
+    return "\n".join(lines)
+
+
+def ratio_at(case: Case, strategy: str, each: int) -> float:
+    """Return the labels a strategy needs for what random has with `each` labels a class, over random's."""
+    if each * case.classes not in case.budgets:
+        return float("nan")
+    at = case.budgets.index(each * case.classes)
+    goal = float(case.mean("random")[at])
+    return labels_ratio(case.budgets, case.mean(strategy).tolist(), goal, case.budgets[at])
+
+
+def main() -> None:
+    """Replay what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strategies", default="random,auto,graph_coverage,kmeans,margin")
+    parser.add_argument("--features", default=",".join(datasets.KINDS))
+    parser.add_argument("--sets", default="")
+    parser.add_argument("--data", type=Path, default=datasets.DATA)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--batch", choices=list(BATCHES), default="growing")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--pictures", action="store_true", help="write curves as PNG into benchmarks/cache/curves")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    strategies = given.strategies.split(",")
+    sets = given.sets.split(",") if given.sets else datasets.names(given.data)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {given.seeds} seeds\n")
+    for kind in given.features.split(","):
+        cases = [replayed(n, kind, strategies, given.seeds, given.batch, given.workers, given.data) for n in sets]
+        print(f"## {kind}: area under the curve, %\n\n{areas_table(cases, strategies)}\n", flush=True)
+        for strategy in strategies:
+            if strategy != "random" and "random" in strategies:
+                print(f"{against_random(cases, strategy)}\n", flush=True)
+        for case in cases if given.pictures else []:
+            file = datasets.CACHE / "curves" / f"{case.name}-{kind}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(picture(case.replays, f"{case.name}, {kind}", case.measure))
+
+
+if __name__ == "__main__":
+    main()
