@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from annotate_select.selection.clustering import assign, centroids, middles
-from annotate_select.selection.farthest import Traversal, shrink
-from annotate_select.selection.geometry import BLOCK, largest_cosines
-from annotate_select.selection.guard import REPEATED, Caps, spread
+from annotate_select.selection.geometry import largest_cosines
+from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import counted, share
 
-__all__ = ["kcenter", "kmeans"]
+__all__ = ["kmeans"]
 
 MOST_COVERED_CLUSTERS = 1000  # clusters made for what is covered already; each costs as much as one for a pick
 
@@ -25,57 +24,6 @@ def kmeans(pool: Pool, n: int) -> Chosen:
     Score: the candidates of the cluster, by weight, over 1 + its covered rows. Not prefix-consistent.
     """
     return spread(pool, n, _medoids)
-
-
-def kcenter(pool: Pool, n: int) -> Chosen:
-    """Take the image farthest from everything labelled or picked, again and again: finds the odd ones.
-
-    Exact greedy farthest-first (Gonzalez 1985; "core-set", Sener and Savarese 2018) on the distance of directions,
-    0 to 2, times the weight; of equals the lowest hash first. With nothing covered it starts at the row nearest to the
-    mean direction - a typical image: starting anywhere has the same guarantee, and the mean needs no luck.
-    Score: the distance to the nearest covered or earlier row, times the weight; 2 for a first row that has none.
-    """
-    weights = np.ones(len(pool.features)) if pool.weights is None else pool.weights
-    largest = float(weights[pool.candidates].max(initial=0.0)) or 1.0
-    traversal = Traversal(
-        points=pool.features,
-        gaps=np.full(len(pool.features), 4.0, dtype=np.float32),
-        open_rows=np.isin(np.arange(len(pool.features)), pool.candidates),
-        ties=pool.hashes,
-        caps=Caps(pool),
-        scale=None if pool.weights is None else ((weights / largest) ** 2).astype(np.float32),
-        limit=2 - 2 * pool.near_duplicate,
-    )
-    if len(pool.covered):
-        shrink(traversal.gaps, pool.features, pool.covered)
-    else:
-        traversal.start(_most_typical(pool))
-    traversal.run(n)
-    rows, distances = np.array(traversal.picked, dtype=np.int64), np.sqrt(traversal.squared)
-    reasons = [_distance_reason(distance, traversal.limit) for distance in distances]
-    if not len(pool.covered):
-        reasons[0] = "the most typical image, as nothing is labelled yet"
-    return Chosen(rows, distances * weights[rows], reasons)
-
-
-def _distance_reason(distance: float, limit: float) -> str:
-    text = f"nothing labelled or picked is nearer than {distance:.2f} (0 is the same, 2 the opposite)"
-    return text + REPEATED if distance * distance < limit else text
-
-
-def _most_typical(pool: Pool) -> int:
-    """Return the candidate of the largest cosine to the mean direction; weights multiply 1 + the cosine."""
-    rows = pool.candidates
-    mean = np.zeros(pool.features.shape[1])
-    step = max(1, BLOCK // len(mean))
-    for start in range(0, len(rows), step):
-        mean += pool.features[rows[start : start + step]].sum(axis=0, dtype=np.float64)
-    length = float(np.linalg.norm(mean))
-    direction = (mean / length if length > 0 else mean).astype(np.float32)
-    _, cosines = assign(pool.features, rows, direction[None])
-    scores = (1 + cosines) * (1.0 if pool.weights is None else pool.weights[rows])
-    best = np.flatnonzero(scores == scores.max())
-    return int(rows[best[np.argmin(pool.hashes[rows[best]])]])
 
 
 def _medoids(pool: Pool, n: int) -> Chosen:

@@ -2,39 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from threading import Lock
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from annotate_select.errors import SelectionError
 
-__all__ = ["BLOCK", "directions", "largest_cosines", "near"]
+__all__ = ["BLOCK", "Workers", "directions", "largest_cosines", "near"]
 
 BLOCK = 2**22  # numbers held at a time: 32 MB of float64
+CACHED = 2**18  # numbers of a block that is gone over several times: 1 MB of float32
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
+SAFE = 2.0**40  # numbers beyond it, or all below its inverse, are scaled before they are squared
+
+Answer = TypeVar("Answer")
+
+
+class Workers:
+    """Threads for work in blocks, as many as BLAS may use; while they are there each calls BLAS for itself.
+
+    A BLAS that splits every product waits for its slowest thread each time, and does nothing for what comes after a
+    product. How many threads it had is restored when the last of several Workers leaves.
+    """
+
+    _lock = Lock()
+    _inside = 0
+    _count = 1
+    _limit = ExitStack()
+
+    def __enter__(self) -> Self:
+        with Workers._lock:
+            if not Workers._inside:
+                Workers._count = max([1, *(one["num_threads"] for one in _blas().info())])
+                Workers._limit.enter_context(_blas().limit(limits=1))
+            Workers._inside += 1
+            self._threads = ThreadPoolExecutor(Workers._count) if Workers._count > 1 else None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown()
+        with Workers._lock:
+            Workers._inside -= 1
+            if not Workers._inside:
+                Workers._limit.close()
+
+    def map(self, work: Callable[[slice], Answer], n: int, step: int) -> list[Answer]:
+        """Return work(slice) of every block of n rows, in their order."""
+        blocks = [slice(start, min(n, start + step)) for start in range(0, n, step)]
+        if self._threads is None or len(blocks) == 1:
+            return [work(block) for block in blocks]
+        return list(self._threads.map(work, blocks))
 
 
 def directions(features: np.ndarray) -> np.ndarray:
     """Return (n, d) float32: rows centred on the mean of all and scaled to length 1; a row at the mean becomes 0.
 
-    Reads features (n, d) of any real type in blocks, three times, so a memory map will do; numbers of any size are
-    safe, since they are divided by the largest first. Raises SelectionError naming the first row that is not finite.
+    Reads features (n, d) of any real type in blocks, twice, so a memory map will do; only numbers too large or too
+    small to be squared, which are scaled by the largest first, take a third reading. What float32 holds exactly is
+    worked with in float32, whatever its type, so that the same numbers give the same directions. Raises SelectionError
+    naming the first row that is not finite.
     """
     n, d = features.shape
-    largest = max((float(np.abs(block).max()) for _, block in _finite_blocks(features)), default=0.0)
-    out = np.zeros((n, d), dtype=np.float32)
-    if largest == 0.0:
-        return out
-    total, squares = np.zeros(d), 0.0
-    for _, block in _blocks(features, largest):
-        total += block.sum(axis=0)
-        squares += float(np.einsum("ij,ij->", block, block))
-    mean, shortest = total / n, ROUNDING * np.sqrt(squares / n)
-    for start, block in _blocks(features, largest):
-        block -= mean
-        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]  # (b, 1)
-        block /= np.maximum(lengths, shortest)
-        out[start : start + len(block)] = np.where(lengths > shortest, block, 0.0)
+    step = max(1, min(CACHED, BLOCK) // d)
+    out = np.empty((n, d), dtype=np.float32)
+    with Workers() as workers:
+        parts = workers.map(lambda here: _sums(_block(features, here)), n, step)
+        largest = float(np.max([part.largest for part in parts], initial=0.0))
+        if not np.isfinite(largest):
+            row = _first_wrong(features, parts, step)
+            raise SelectionError(
+                f"features must be finite, but row {row} holds NaN or infinity; make the features again"
+            )
+        exact, scale = all(part.exact for part in parts), 1.0
+        if largest > 0 and not 1 / SAFE < largest < SAFE:
+            exact, scale = False, 2.0 ** min(1000, -int(np.frexp(largest)[1]))
+            parts = workers.map(lambda here: _sums(_block(features, here).astype(np.float64) * scale), n, step)
+        mean = np.sum([part.total for part in parts], axis=0) / max(1, n)
+        shortest = ROUNDING * float(np.sqrt(sum(part.squares for part in parts) / max(1, n)))
+
+        def turn(here: slice) -> None:
+            block = _block(features, here)
+            block = block.astype(np.float32, copy=False) if exact else block.astype(np.float64) * scale
+            _turn(block, mean, shortest, out[here])
+
+        workers.map(turn, n, step)
     return out
 
 
@@ -44,11 +102,21 @@ def largest_cosines(directions: np.ndarray, rows: np.ndarray, others: np.ndarray
     step = max(1, BLOCK // 8 // max(1, directions.shape[1]))  # columns are gathered too, so both sides are blocked
     for column in range(0, len(others), step):
         right = directions[others[column : column + step]].T  # (d, c)
-        block = max(1, BLOCK // max(right.shape))
-        for start in range(0, len(rows), block):
-            here = slice(start, start + block)
-            np.maximum(best[here], (directions[rows[here]] @ right).max(axis=1), out=best[here])
+        _raise(best, directions, rows, right)
     return best
+
+
+def _raise(best: np.ndarray, directions: np.ndarray, rows: np.ndarray, right: np.ndarray) -> None:
+    """Raise the best cosines of rows to those with the columns of right (d, c)."""
+
+    def compare(here: slice) -> None:
+        np.maximum(best[here], (directions[rows[here]] @ right).max(axis=1), out=best[here])
+
+    step = max(1, BLOCK // 8 // max(right.shape))
+    if len(rows) <= step and len(rows) * right.size < BLOCK:
+        return compare(slice(None))  # no work for several
+    with Workers() as workers:
+        workers.map(compare, len(rows), step)
 
 
 def near(directions: np.ndarray, rows: np.ndarray, others: np.ndarray, threshold: float) -> np.ndarray:
@@ -58,19 +126,55 @@ def near(directions: np.ndarray, rows: np.ndarray, others: np.ndarray, threshold
     return largest_cosines(directions, rows, others) > threshold
 
 
-def _blocks(features: np.ndarray, divisor: float) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield float64 copies of some rows, divided."""
-    step = max(1, BLOCK // max(1, features.shape[1]))
-    for start in range(0, len(features), step):
-        yield start, np.asarray(features[start : start + step]).astype(np.float64) / divisor
+@cache
+def _blas() -> Any:
+    return ThreadpoolController().select(user_api="blas")
 
 
-def _finite_blocks(features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    for start, block in _blocks(features, 1.0):
-        finite = np.isfinite(block).all(axis=1)
-        if not finite.all():
-            row = start + int(np.argmin(finite))
-            raise SelectionError(
-                f"features must be finite, but row {row} holds NaN or infinity; make the features again"
-            )
-        yield start, block
+class _Sums(NamedTuple):
+    """What a block adds to the whole: its largest size, the sum of its rows (d,), the sum of all squares.
+
+    `exact` says whether float32 holds all of it. A block with numbers too large to be squared has sums of 0.
+    """
+
+    largest: float
+    total: np.ndarray
+    squares: float
+    exact: bool
+
+
+def _block(features: np.ndarray, here: slice) -> np.ndarray:
+    """Return some rows as float32, or as float64 where they are of a larger type; not a copy if they are so already."""
+    block = features[here]
+    small = block.dtype.kind == "f" and block.dtype.itemsize <= 4
+    return np.asarray(block, dtype=np.float32 if small else np.float64, order="C")
+
+
+def _sums(block: np.ndarray) -> _Sums:
+    largest = max(float(block.max()), -float(block.min()))
+    if not largest < SAFE:
+        return _Sums(largest, np.zeros(block.shape[1]), 0.0, False)
+    small = block.astype(np.float32, copy=False)
+    exact = block.dtype == np.float32 or bool((small == block).all())
+    block = small if exact else block
+    squares = np.einsum("ij,ij->i", block, block).sum(dtype=np.float64)
+    return _Sums(largest, block.sum(axis=0, dtype=np.float64), float(squares), exact)
+
+
+def _turn(block: np.ndarray, mean: np.ndarray, shortest: float, out: np.ndarray) -> None:
+    """Write the directions of some rows, seen from the mean, to out."""
+    first = mean.astype(block.dtype)
+    centred = block - first
+    if block.dtype != np.float64:
+        centred -= (mean - first).astype(block.dtype)  # what rounding leaves of the mean matters to rows near it
+    lengths = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+    at_mean = lengths <= shortest
+    lengths[at_mean] = 1.0
+    np.multiply(centred, (1 / lengths)[:, None], out=out, casting="same_kind")
+    out[at_mean] = 0.0
+
+
+def _first_wrong(features: np.ndarray, parts: list[_Sums], step: int) -> int:
+    start = step * next(number for number, part in enumerate(parts) if not np.isfinite(part.largest))
+    block = np.asarray(features[start : start + step])
+    return start + int(np.argmin(np.isfinite(block).all(axis=1)))

@@ -33,6 +33,7 @@ class Caps:
         present = int(np.count_nonzero(sizes))
         shares = np.maximum(2 * sizes / max(1, len(pool.candidates)), 2 / (present + 1))
         self.groups = groups
+        self.active = present > 1  # a single group may have all
         self._shares = np.minimum(shares, LARGEST_SHARE) if present > 1 else np.full(len(sizes), np.inf)
         self._counts = np.zeros(len(sizes), dtype=np.int64)
 

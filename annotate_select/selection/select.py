@@ -106,7 +106,7 @@ def select(
         )
         n = require_count(n, len(pool.candidates))
         drawn = _draw_audits(pool.candidates, seeded_hashes(identity, seed), n, require_fraction("audit", audit))
-        left = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn), taken=drawn)
+        left = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn, assume_unique=True), taken=drawn)
         return _assembled(name, drawn, _choose(name, entry, left, n - len(drawn)))
 
 
@@ -150,6 +150,8 @@ def _tokens(tokens: ArrayLike | None, n: int) -> np.ndarray:
 def _draw_audits(candidates: np.ndarray, hashes: np.ndarray, n: int, audit: float) -> np.ndarray:
     """Return the candidates of the lowest hashes: each is as likely as any other, near-duplicate or not."""
     count = max(round(audit * n), 1 if audit > 0 and n >= 2 else 0)
+    if not count:
+        return candidates[:0]
     order = np.argsort(hashes[candidates], kind="stable")
     return candidates[order[:count]]
 

@@ -10,8 +10,10 @@ from annotate_select.errors import SelectionError, UnknownStrategy, did_you_mean
 from annotate_select.selection.auto import auto
 from annotate_select.selection.both import margin_diverse
 from annotate_select.selection.chance import random
-from annotate_select.selection.coverage import kcenter, kmeans
+from annotate_select.selection.coverage import kmeans
 from annotate_select.selection.graph_coverage import graph_coverage
+from annotate_select.selection.kcenter import kcenter, kcenter_robust
+from annotate_select.selection.kernel_coverage import coverage, facility_location, probcover, uncertainty_coverage
 from annotate_select.selection.pool import Chosen, Pool, Strategy
 from annotate_select.selection.uncertainty import entropy, least_confidence, margin
 
@@ -32,7 +34,12 @@ STRATEGIES: dict[str, Entry] = {
     "random": Entry(random, prefix_consistent=True),
     "kmeans": Entry(kmeans),
     "kcenter": Entry(kcenter, prefix_consistent=True),
-    "graph_coverage": Entry(graph_coverage),
+    "kcenter_robust": Entry(kcenter_robust, prefix_consistent=True),
+    "graph_coverage": Entry(graph_coverage, prefix_consistent=True),
+    "coverage": Entry(coverage, prefix_consistent=True),
+    "facility_location": Entry(facility_location, prefix_consistent=True),
+    "probcover": Entry(probcover, prefix_consistent=True),
+    "uncertainty_coverage": Entry(uncertainty_coverage, ("probabilities",), prefix_consistent=True),
     "margin": Entry(margin, ("probabilities",), prefix_consistent=True),
     "entropy": Entry(entropy, ("probabilities",), prefix_consistent=True),
     "least_confidence": Entry(least_confidence, ("probabilities",), prefix_consistent=True),

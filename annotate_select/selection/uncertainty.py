@@ -93,8 +93,21 @@ def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.nd
     step = max(1, BLOCK // max(1, pool.n_classes))
     parts = [score(model_probabilities(pool, rows[at : at + step])) for at in range(0, len(rows), step)]
     scores = weighted(pool, rows, np.concatenate(parts))
-    order = np.lexsort((rows, pool.hashes[rows], -scores))
+    order = _descending(scores, pool.hashes[rows])
     return rows[order], scores[order]
+
+
+def _descending(scores: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Return the positions of scores, the largest first; of equals the lowest hash, then the first.
+
+    Most scores have no equal: only those that have are sorted by more than one number.
+    """
+    order = np.argsort(-scores)
+    same = scores[order[1:]] == scores[order[:-1]]
+    places = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+    tied = order[places]
+    order[places] = tied[np.lexsort((tied, hashes[tied], -scores[tied]))]
+    return order
 
 
 def weighted(pool: Pool, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import APP, ROOT, Server
+from harness import APP, ROOT, Server
 
 from annotate_select.project import Project
 

@@ -234,10 +234,11 @@ def test_the_table_is_what_is_listed() -> None:
     listed = strategies()
     assert [one.name for one in listed] == list(STRATEGIES)
     assert all(one.summary.endswith(".") and "\n" not in one.summary for one in listed)
-    assert {one.name for one in listed if one.needs} == {"margin", "entropy", "least_confidence", "margin_diverse"}
+    assert {one.name: one.needs for one in listed} == {name: entry.needs for name, entry in STRATEGIES.items()}
+    assert [one.needs for one in listed if one.name in ("random", "margin")] == [(), ("probabilities",)]
 
 
-@pytest.mark.parametrize("strategy", ["margin", "entropy", "least_confidence", "margin_diverse"])
+@pytest.mark.parametrize("strategy", [name for name, entry in STRATEGIES.items() if "probabilities" in entry.needs])
 def test_no_probabilities_no_uncertainty(strategy: str) -> None:
     with pytest.raises(SelectionError, match=f"strategy '{strategy}' needs probabilities; train a model"):
         ask(points(), 5, strategy, probabilities=None)

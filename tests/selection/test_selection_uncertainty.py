@@ -88,3 +88,12 @@ def test_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = select(np.eye(100), 30, "margin", probabilities=probabilities)
     monkeypatch.setattr(uncertainty, "BLOCK", 40)
     np.testing.assert_array_equal(select(np.eye(100), 30, "margin", probabilities=probabilities).rows, whole.rows)
+
+
+@pytest.mark.parametrize("values", [1, 3, 1000])
+def test_the_order_is_that_of_scores_then_hashes(values: int) -> None:
+    rng = np.random.default_rng(values)
+    scores = rng.integers(0, values, 500) / values
+    hashes = rng.permutation(500).astype(np.uint64) // np.uint64(2)  # some are the same: then the row decides
+    expected = np.lexsort((np.arange(500), hashes, -scores))
+    np.testing.assert_array_equal(uncertainty._descending(scores, hashes), expected)

@@ -1,0 +1,117 @@
+"""A project of photographs that say which they are, and the app in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from annotate_select.annotations import batches, exam, images
+from annotate_select.annotations.events import StoredEvent, history
+from annotate_select.project import Project
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app"
+
+CLASSES = ["ok", "crack", "dent"]
+BLOCK = 16  # pixels of one block of the strip
+BITS = 10
+
+
+def write_coded(folder: Path, n: int) -> Path:
+    """Write n photographs 320 x 240 whose first rows say, in blocks, which number they have: a red block, ten black or
+    white ones, a green one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = sorted((ROOT / "sample_data" / "images").glob("*.jpg"))
+    for number in range(n):
+        picture = Image.open(photos[number % len(photos)]).convert("RGB").resize((320, 240))
+        draw = ImageDraw.Draw(picture)
+        colours = ["red", *("white" if number >> bit & 1 else "black" for bit in range(BITS)), "lime"]
+        for place, colour in enumerate(colours):
+            draw.rectangle((place * BLOCK, 0, (place + 1) * BLOCK - 1, BLOCK - 1), fill=colour)
+        picture.save(folder / f"{number:04}.png")
+    return folder
+
+
+def make_project(root: Path, folder: Path, exam_size: int, picks: int | None = None) -> Project:
+    """Make a project with an exam and a first batch, of all other images by default, without the cost of features."""
+    project = Project.create(root, CLASSES, images=folder)
+    project.exam(exam_size)
+    db = project._home.db
+    drawn = set(exam.exam_ids(db))
+    ids = [int(one) for one in images.pool_table(db).ids if int(one) not in drawn]
+    batches.store_batch(
+        db,
+        strategy="kmeans",
+        seed=0,
+        audit=0.0,
+        features_name=None,
+        features_digest=None,
+        model=None,
+        settings={},
+        note="",
+        picks=[batches.StoredPick(one, "pick", 0.5, "stands for many images") for one in ids[:picks]],
+    )
+    return project
+
+
+def stored(root: Path, annotator: str | None = None) -> list[StoredEvent]:
+    """Return every event in the database, in the order of arrival."""
+    with Project.open(root) as opened:
+        return history(opened._home.db, annotator=annotator)
+
+
+class Server:
+    """The app in a process of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        state.mkdir(exist_ok=True)
+        self.log = state.parent / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, project: Path | None = None) -> None:
+        """Start it, and wait until it answers."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANNOTATE_SELECT_STATE": str(self.state)}
+        command = [sys.executable, str(APP / "launch.py"), "--port", str(self.port), "--no-browser"]
+        command += ["--project", str(project)] if project else []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        until = time.monotonic() + 90
+        while not self._answers():
+            assert self.process.poll() is None, f"the server ended: {self.log.read_text()}"
+            assert time.monotonic() < until, f"the server does not answer: {self.log.read_text()}"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/ping", timeout=5) as answer:
+                return answer.headers.get_content_type() == "application/json"
+        except OSError:
+            return False
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End this process, by its id, and wait for it."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
