@@ -6,7 +6,7 @@ import numpy as np
 
 from annotate_select.selection.pool import Pool
 
-__all__ = ["counted", "share", "top_classes"]
+__all__ = ["counted", "percent", "share", "top_classes"]
 
 
 def share(value: float) -> str:
@@ -26,6 +26,15 @@ def counted(number: int, noun: str = "image") -> str:
     ('1 image', '1,320 images')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def percent(value: float) -> str:
+    """Write a share of 1 in per cent with two digits.
+
+    >>> percent(0.0128), percent(1.0)
+    ('1.3 %', '100 %')
+    """
+    return f"{np.format_float_positional(100 * value, precision=2, fractional=False, trim='-')} %"
 
 
 def top_classes(pool: Pool, probabilities: np.ndarray, most: int) -> list[str]:

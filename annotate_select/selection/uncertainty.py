@@ -7,12 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from annotate_select.errors import SelectionError
-from annotate_select.selection.geometry import BLOCK
+from annotate_select.selection.chance import uniforms
+from annotate_select.selection.geometry import BLOCK, Workers
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import share, top_classes
+from annotate_select.selection.reasons import counted, share, top_classes
 
 __all__ = [
+    "bald",
+    "bald_scores",
+    "descending",
     "entropy",
     "entropy_scores",
     "least_confidence",
@@ -21,7 +25,9 @@ __all__ = [
     "margin_reason",
     "margin_scores",
     "model_probabilities",
+    "power_margin",
     "ranked",
+    "scored",
     "weighted",
 ]
 
@@ -52,6 +58,38 @@ def least_confidence(pool: Pool, n: int) -> Chosen:
     return _most_uncertain(pool, n, least_confidence_scores, _confidence_reason)
 
 
+def power_margin(pool: Pool, n: int) -> Chosen:
+    """Draw images by chance in proportion to the margin score: close calls, but not the many of a kind at the top.
+
+    Ranks by the log of the margin score, times the weight, plus noise of the standard Gumbel distribution made from the
+    row's seeded hash (Kirsch et al., "Stochastic batch acquisition", TMLR 2023, with a power of 1). Score: e to that,
+    the margin score over -ln u of a uniform number u, so that certainty and a weight of 0 score 0. Prefix-consistent.
+    """
+    luck = uniforms(pool.hashes[pool.candidates])
+    scores = scored(pool, margin_scores) / -np.log(luck)
+
+    def reasons(rows: np.ndarray) -> list[str]:
+        odds = (1 / (1 - luck[np.searchsorted(pool.candidates, rows)])).tolist()
+        texts = [margin_reason(pool, row) for row in model_probabilities(pool, rows)]
+        return [f"{text}; drawn with the luck of 1 in {odd:,.0f}" for text, odd in zip(texts, odds, strict=True)]
+
+    return _best(pool, n, scores, reasons)
+
+
+def bald(pool: Pool, n: int) -> Chosen:
+    """Take the images over which several models, each sure of itself, disagree: what a label would tell them most.
+
+    Score: the mutual information of label and model (Houlsby et al. 2011), which is the entropy of the mean opinion
+    less the mean entropy of the opinions, in nats, times the weight. Prefix-consistent.
+    """
+    rows = pool.candidates
+    samples = _samples(pool)
+    step = max(1, BLOCK // 8 // max(1, pool.n_classes))
+    with Workers() as workers:
+        parts = workers.map(lambda here: bald_scores(samples, rows[here]), len(rows), step)
+    return _best(pool, n, weighted(pool, rows, np.concatenate(parts)), lambda picked: _bald_reasons(pool, picked))
+
+
 def margin_scores(probabilities: np.ndarray) -> np.ndarray:
     """Return (n,) 1 - (p1 - p2) of probabilities (n, C): 1 when two classes tie, 0 when one is certain."""
     if probabilities.shape[1] == 1:
@@ -69,6 +107,17 @@ def entropy_scores(probabilities: np.ndarray) -> np.ndarray:
 def least_confidence_scores(probabilities: np.ndarray) -> np.ndarray:
     """Return (n,) 1 - p1 of probabilities (n, C)."""
     return np.asarray(1.0 - probabilities.max(axis=1))
+
+
+def bald_scores(samples: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the mutual information of some rows of samples (T, n, C), in nats: 0 when all models say the same."""
+    mean = np.zeros((len(rows), samples.shape[2]))
+    within = np.zeros(len(rows))
+    for sample in samples:
+        opinion = np.asarray(sample[rows], dtype=np.float64)
+        mean += opinion
+        within += entropy_scores(opinion)
+    return np.maximum(entropy_scores(mean / len(samples)) - within / len(samples), 0.0)
 
 
 def margin_reason(pool: Pool, probabilities: np.ndarray) -> str:
@@ -89,15 +138,20 @@ def model_probabilities(pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return all candidates, best first, and their scores times their weights; of equals the lowest hash goes first."""
-    rows = pool.candidates
-    step = max(1, BLOCK // max(1, pool.n_classes))
-    parts = [score(model_probabilities(pool, rows[at : at + step])) for at in range(0, len(rows), step)]
-    scores = weighted(pool, rows, np.concatenate(parts))
-    order = _descending(scores, pool.hashes[rows])
+    rows, scores = pool.candidates, scored(pool, score)
+    order = descending(scores, pool.hashes[rows])
     return rows[order], scores[order]
 
 
-def _descending(scores: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+def scored(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the scores of pool.candidates, pure functions of their probabilities (b, C), times their weights."""
+    rows = pool.candidates
+    step = max(1, BLOCK // max(1, pool.n_classes))
+    parts = [score(model_probabilities(pool, rows[at : at + step])) for at in range(0, len(rows), step)]
+    return weighted(pool, rows, np.concatenate(parts))
+
+
+def descending(scores: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Return the positions of scores, the largest first; of equals the lowest hash, then the first.
 
     Most scores have no equal: only those that have are sorted by more than one number.
@@ -124,6 +178,33 @@ def _most_uncertain(
     reasons = [reason(pool, row) for row in probabilities]
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
     return Chosen(rows, weighted(pool, rows, score(probabilities)), reasons)
+
+
+def _best(pool: Pool, n: int, scores: np.ndarray, reasons_of: Callable[[np.ndarray], list[str]]) -> Chosen:
+    """Pick n by the scores of pool.candidates; `reasons_of` says why some rows are picked."""
+    order = descending(scores, pool.hashes[pool.candidates])
+    rows, distinct = walk(pool, pool.candidates[order], n)
+    reasons = reasons_of(rows)
+    reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
+    return Chosen(rows, scores[np.searchsorted(pool.candidates, rows)], reasons)
+
+
+def _samples(pool: Pool) -> np.ndarray:
+    if pool.samples is None:
+        raise SelectionError("there are no samples that could disagree; give probabilities of shape (T, n, C)")
+    return pool.samples
+
+
+def _bald_reasons(pool: Pool, rows: np.ndarray) -> list[str]:
+    samples = _samples(pool)
+    opinions = np.stack([np.asarray(sample[rows], dtype=np.float64) for sample in samples])  # (T, n, C)
+    mean, told = opinions.mean(axis=0), bald_scores(samples, rows)
+    others = (opinions.argmax(axis=2) != mean.argmax(axis=1)).sum(axis=0)
+    models, reasons = counted(len(samples), "model"), []
+    for row, other, information in zip(mean, others.tolist(), told.tolist(), strict=True):
+        said = f"{other} of {models} disagree{'s' if other == 1 else ''}" if other else f"agreed by {models}"
+        reasons.append(f"{said}: {', '.join(top_classes(pool, row, 2))}; information {share(information)} nats")
+    return reasons
 
 
 def _entropy_reason(pool: Pool, probabilities: np.ndarray) -> str:

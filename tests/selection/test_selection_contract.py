@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from strategy_needs import LABELLESS, give
 
 from annotate_select.errors import SelectionError
 from annotate_select.selection.pool import Picks
@@ -32,7 +33,7 @@ def opinions(n: int = N, classes: int = C, seed: int = 1) -> np.ndarray:
 def ask(features: np.ndarray, n: int, strategy: str, **changes: object) -> Picks:
     given: dict[str, object] = {"labeled": LABELED, "labels": LABELS, "exclude": EXCLUDE}
     given |= {"probabilities": opinions(len(features)), **changes}
-    return select(features, n, strategy, **given)  # type: ignore[arg-type]
+    return select(features, n, strategy, **give(strategy, len(features), given))  # type: ignore[arg-type]
 
 
 def require_sound(picks: Picks, n: int, free: np.ndarray = FREE) -> None:
@@ -67,7 +68,7 @@ def test_a_project_of_one_class(strategy: str) -> None:
     require_sound(picks, 10)
 
 
-@EVERY
+@pytest.mark.parametrize("strategy", LABELLESS)
 def test_nothing_labelled(strategy: str) -> None:
     require_sound(ask(points(), 10, strategy, labeled=(), labels=()), 10, np.setdiff1d(np.arange(N), EXCLUDE))
 
@@ -126,9 +127,15 @@ def test_few_and_many_dimensions(strategy: str, d: int) -> None:
     require_sound(ask(points(d=d), 30, strategy), 30)
 
 
-@EVERY
+@pytest.mark.parametrize("strategy", LABELLESS)
 def test_a_pool_of_one_row(strategy: str) -> None:
     picks = ask(points(1), 1, strategy, labeled=(), labels=(), exclude=())
+    assert picks.rows.tolist() == [0]
+
+
+@EVERY
+def test_a_pool_of_one_row_beside_a_label(strategy: str) -> None:
+    picks = ask(points(2), 1, strategy, labeled=[1], labels=[0], exclude=())
     assert picks.rows.tolist() == [0]
 
 
@@ -224,8 +231,10 @@ def test_the_order_of_the_pool_does_not_matter_to_chance(strategy: str) -> None:
     """With tied features and probabilities all is left to the hash, which follows the image."""
     tokens = np.arange(100, 100 + N, dtype=np.uint64)
     turned = np.random.default_rng(3).permutation(N)
-    flat = {"probabilities": np.full((N, C), 1 / C), "labeled": (), "labels": (), "exclude": ()}
+    labels = {"labels": (), "labeled": ()} if strategy in LABELLESS else {"labels": [1], "labeled": [7]}
+    flat = {"probabilities": np.full((N, C), 1 / C), "exclude": (), **labels}
     here = ask(np.ones((N, D)), 9, strategy, tokens=tokens, audit=0.3, **flat)
+    flat["labeled"] = np.flatnonzero(np.isin(turned, flat["labeled"]))
     there = ask(np.ones((N, D)), 9, strategy, tokens=tokens[turned], audit=0.3, **flat)
     assert tokens[here.rows].tolist() == tokens[turned][there.rows].tolist()
 
@@ -238,7 +247,15 @@ def test_the_table_is_what_is_listed() -> None:
     assert [one.needs for one in listed if one.name in ("random", "margin")] == [(), ("probabilities",)]
 
 
-@pytest.mark.parametrize("strategy", [name for name, entry in STRATEGIES.items() if "probabilities" in entry.needs])
-def test_no_probabilities_no_uncertainty(strategy: str) -> None:
-    with pytest.raises(SelectionError, match=f"strategy '{strategy}' needs probabilities; train a model"):
-        ask(points(), 5, strategy, probabilities=None)
+@pytest.mark.parametrize(
+    ("strategy", "need"), [(name, need) for name, entry in STRATEGIES.items() for need in entry.needs]
+)
+def test_what_a_strategy_cannot_do_without(strategy: str, need: str) -> None:
+    nothing: dict[str, dict[str, object]] = {
+        "labels": {"labeled": (), "labels": ()},
+        "probabilities": {"probabilities": None},
+        "samples": {"probabilities": None},
+        "like": {"like": ()},
+    }
+    with pytest.raises(SelectionError, match=f"strategy '{strategy}' needs {need}; "):
+        ask(points(), 5, strategy, **nothing[need])

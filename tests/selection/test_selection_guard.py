@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from strategy_needs import select_for
 
 from annotate_select.selection.guard import REPEATED, Caps
 from annotate_select.selection.pool import Pool
@@ -29,10 +30,10 @@ def opinions_by_scene(scene: np.ndarray) -> np.ndarray:
 def test_one_shot_of_a_scene_as_long_as_there_are_others(strategy: str, audit: float) -> None:
     features, scene = bursts(30, 6)
     labeled = np.flatnonzero(np.isin(scene, [0, 7]))[::4]
-    picks = select(
+    picks = select_for(
+        strategy,
         features,
         20,
-        strategy,
         labeled=labeled,
         labels=np.arange(len(labeled)) % 2,
         probabilities=opinions_by_scene(scene),
@@ -47,8 +48,8 @@ def test_one_shot_of_a_scene_as_long_as_there_are_others(strategy: str, audit: f
 @EVERY
 def test_repeats_fill_the_batch_when_nothing_else_is_left(strategy: str) -> None:
     features, scene = bursts(5, 8)
-    picks = select(
-        features, 12, strategy, labeled=[0], labels=[0], probabilities=opinions_by_scene(scene), near_duplicate=0.99
+    picks = select_for(
+        strategy, features, 12, labeled=[0], labels=[0], probabilities=opinions_by_scene(scene), near_duplicate=0.99
     )
     assert sorted(scene[picks.rows[:4]].tolist()) == [1, 2, 3, 4]
     assert [reason.endswith(REPEATED) for reason in picks.reasons] == [False] * 4 + [True] * 8
@@ -57,7 +58,7 @@ def test_repeats_fill_the_batch_when_nothing_else_is_left(strategy: str) -> None
 @EVERY
 def test_a_threshold_of_one_allows_everything(strategy: str) -> None:
     features, scene = bursts(5, 8)
-    picks = select(features, 40, strategy, probabilities=opinions_by_scene(scene), near_duplicate=1.0)
+    picks = select_for(strategy, features, 40, probabilities=opinions_by_scene(scene), near_duplicate=1.0)
     assert not any(reason.endswith(REPEATED) for reason in picks.reasons)
 
 
@@ -110,10 +111,10 @@ def test_no_group_fills_a_batch(strategy: str) -> None:
     features = rng.normal(size=(120, 10))
     features[groups == 0] *= 3
     torn = np.where(groups == 0, 0.5, 0.9) + rng.uniform(0, 0.01, 120)
-    picks = select(
+    picks = select_for(
+        strategy,
         features,
         20,
-        strategy,
         groups=groups,
         probabilities=np.stack([torn, 1 - torn], axis=1),
         weights=np.where(groups == 0, 100.0, 1.0),
@@ -126,10 +127,10 @@ def test_no_group_fills_a_batch(strategy: str) -> None:
 @EVERY
 def test_the_cap_gives_way_when_others_have_nothing_left(strategy: str) -> None:
     groups = np.repeat([0, 1], [40, 3])
-    picks = select(
+    picks = select_for(
+        strategy,
         np.random.default_rng(0).normal(size=(43, 10)),
         30,
-        strategy,
         groups=groups,
         probabilities=np.full((43, 2), 0.5),
     )
@@ -141,7 +142,7 @@ def test_the_cap_gives_way_when_others_have_nothing_left(strategy: str) -> None:
 def test_the_cap_gives_way_before_near_duplicates_do(strategy: str) -> None:
     features, scene = bursts(8, 5)
     groups = (scene >= 7).astype(np.int64)  # group 1 has one scene, shot five times
-    picks = select(features, 8, strategy, groups=groups, probabilities=opinions_by_scene(scene))
+    picks = select_for(strategy, features, 8, groups=groups, probabilities=opinions_by_scene(scene))
     assert sorted(scene[picks.rows].tolist()) == list(range(8))
 
 
