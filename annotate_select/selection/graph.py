@@ -6,9 +6,10 @@ that; diffusion along a graph of nearest neighbours sees it.
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 from scipy.linalg import lapack
+
+from annotate_select.selection.neighbours import nearest
 
 __all__ = ["reach"]
 
@@ -44,9 +45,7 @@ def reach(points: np.ndarray) -> np.ndarray:
 def _graph(points: np.ndarray) -> np.ndarray:
     """Return symmetric weights (m, m) between near neighbours, 0 elsewhere."""
     m = len(points)
-    index = faiss.IndexFlatIP(points.shape[1])
-    index.add(points)
-    cosines, neighbours = index.search(points, min(NEIGHBOURS + 1, m))  # a point is mostly its own nearest
+    neighbours, cosines, *_ = nearest(points, NEIGHBOURS + 1)  # a point is mostly its own nearest
     squared = np.maximum(2 - 2 * cosines, 0.0)  # (m, k)
     width = np.maximum(np.sqrt(squared[:, -1]), SHORTEST)  # (m,)
     rows = np.repeat(np.arange(m), neighbours.shape[1])

@@ -8,15 +8,19 @@ from importlib import import_module
 
 from annotate_select.errors import SelectionError, UnknownStrategy, did_you_mean, listed
 from annotate_select.selection.auto import auto
-from annotate_select.selection.both import margin_diverse
+from annotate_select.selection.badge import badge
+from annotate_select.selection.bait import bait
+from annotate_select.selection.both import cluster_margin, margin_diverse
 from annotate_select.selection.chance import random, stratified
 from annotate_select.selection.coverage import kmeans
+from annotate_select.selection.dropquery import dropquery
 from annotate_select.selection.galaxy import galaxy
 from annotate_select.selection.graph_coverage import graph_coverage
 from annotate_select.selection.kcenter import kcenter, kcenter_robust
 from annotate_select.selection.kernel_coverage import coverage, facility_location, probcover, uncertainty_coverage
 from annotate_select.selection.pool import Chosen, Pool, Strategy
 from annotate_select.selection.rare import class_quota, seals, similar_to
+from annotate_select.selection.typiclust import typiclust
 from annotate_select.selection.uncertainty import bald, entropy, least_confidence, margin, power_margin
 
 __all__ = ["STRATEGIES", "Entry", "find"]
@@ -39,6 +43,7 @@ STRATEGIES: dict[str, Entry] = {
     "kcenter": Entry(kcenter, prefix_consistent=True),
     "kcenter_robust": Entry(kcenter_robust, prefix_consistent=True),
     "graph_coverage": Entry(graph_coverage, prefix_consistent=True),
+    "typiclust": Entry(typiclust),
     "coverage": Entry(coverage, prefix_consistent=True),
     "facility_location": Entry(facility_location, prefix_consistent=True),
     "probcover": Entry(probcover, prefix_consistent=True),
@@ -47,6 +52,10 @@ STRATEGIES: dict[str, Entry] = {
     "entropy": Entry(entropy, ("probabilities",), prefix_consistent=True),
     "least_confidence": Entry(least_confidence, ("probabilities",), prefix_consistent=True),
     "margin_diverse": Entry(margin_diverse, ("probabilities",)),
+    "cluster_margin": Entry(cluster_margin, ("probabilities",)),
+    "badge": Entry(badge, ("probabilities",), prefix_consistent=True),
+    "bait": Entry(bait, ("probabilities",), prefix_consistent=True),
+    "dropquery": Entry(dropquery, ("labels",)),
     "power_margin": Entry(power_margin, ("probabilities",), prefix_consistent=True),
     "bald": Entry(bald, ("samples",), prefix_consistent=True),
     "class_quota": Entry(class_quota, ("probabilities",), prefix_consistent=True),
