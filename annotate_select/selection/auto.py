@@ -1,104 +1,142 @@
-"""The policy: coverage while little is known, uncertainty once the model can be believed.
+"""The policy: what to do next, decided by what can be seen, and said in one line.
 
-Uncertainty of a poor model is noise: before about 50 to 100 labels a class, or below about 60 % accuracy, picking by
-it does not beat chance, so what is measured decides and not the number of labels alone.
+Three things are in it. Coverage along chains of look-alikes while there is no model, then the same coverage of what is
+in doubt: of all that was tried this is the best or nearly so at every number of labels, see benchmarks/RESULTS.md.
+Images unlike all others for as long as classes have no label, which coverage, counting images, finds late. And chance,
+where the audits show that picking teaches less than chance does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotate_select.selection.both import margin_diverse
-from annotate_select.selection.coverage import kmeans
-from annotate_select.selection.geometry import BLOCK
+from annotate_select.selection.chance import random
+from annotate_select.selection.graph_coverage import graph_coverage, graph_uncertainty
+from annotate_select.selection.guard import REPEATED
+from annotate_select.selection.kcenter import kcenter_robust
 from annotate_select.selection.pool import Chosen, Pool
+from annotate_select.selection.proof import Proof, prove
 from annotate_select.selection.reasons import counted, share
-from annotate_select.selection.uncertainty import model_probabilities
 
 __all__ = ["Decision", "auto", "decide"]
 
-FEW_LABELS = 5  # of a class: below, its probabilities are guesses
-MANY_LABELS = 20  # a class, on average: from here a class still without labels may just be rare
-GOOD_ACCURACY = 0.6
+MOST_UNLIKE = 0.5  # of a batch: images unlike all others
+PATIENCE = 10  # labels a class, on average; beyond, a class without any may not be there, and is looked for less
+CLEARLY = 2.0  # standard errors
+FUNCTIONS: dict[str, Callable[[Pool, int], Chosen]] = {
+    "graph_coverage": graph_coverage,
+    "graph_uncertainty": graph_uncertainty,
+    "kcenter_robust": kcenter_robust,
+    "random": random,
+}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to hand over to - "kmeans", "half" or "margin_diverse" - and why."""
+    """Which strategies share the batch - names of FUNCTIONS and their shares, the first gets the rest - and why."""
 
-    strategy: str
+    shares: dict[str, float]
     because: str
 
 
 def auto(pool: Pool, n: int) -> Chosen:
-    """Cover the images first, then ask where the model is torn: decides by the labels and the model's accuracy.
+    """Cover the images first, then what is in doubt, with an eye on classes without labels and on chance.
 
-    kmeans until there are probabilities and 5 labels of every class, or 20 a class on average; then half kmeans and
-    half margin_diverse until the model's accuracy is .6; then margin_diverse.
+    graph_coverage until there is a model, then graph_uncertainty. As long as classes have no label, a share of the
+    batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less than chance,
+    half of the batch is random, and all of it where that is clear. Score: of the strategy that chose the pick.
     """
     decision = decide(pool)
-    if decision.strategy == "kmeans":
-        return kmeans(pool, n)._replace(note=f"kmeans: {decision.because}", became="kmeans")
-    if decision.strategy == "half":
-        became = "kmeans and margin_diverse"
-        return _half(pool, n)._replace(note=f"{became} in turn: {decision.because}", became=became)
-    return margin_diverse(pool, n)._replace(note=f"margin_diverse: {decision.because}", became="margin_diverse")
+    names, counts = list(decision.shares), _counts(list(decision.shares.values()), n)
+    parts: list[Chosen] = []
+    now = pool
+    for name, count in zip(names, counts, strict=True):
+        if count:
+            part = FUNCTIONS[name](now, count)
+            parts.append(part)
+            left = np.setdiff1d(now.candidates, part.rows, assume_unique=True)
+            now = replace(now, candidates=left, taken=np.concatenate([now.taken, part.rows]))
+    became = " and ".join(name for name, count in zip(names, counts, strict=True) if count)
+    return _in_turn(parts)._replace(note=f"{became}: {decision.because}", became=became)
 
 
 def decide(pool: Pool) -> Decision:
     """Choose by the numbers; `because` names them."""
-    total, classes = len(pool.labeled), pool.n_classes
-    if total == 0:
-        return Decision("kmeans", "nothing is labelled yet, so the batch covers the images")
+    main, because = _main(pool)
+    shares, unlike = {main: 1.0}, _unlike(pool)
+    if unlike:
+        shares["kcenter_robust"] = unlike
+        because += f"; {_missing(pool)}, so {_part(unlike)} looks for what is unlike the rest"
+    proof = prove(pool)
+    chance = _chance(proof)
+    if proof is not None:
+        because += f"; {_verdict(proof, chance)}"
+    if chance:
+        shares = {name: value * (1 - chance) for name, value in shares.items()} | {"random": chance}
+    return Decision(shares, because)
+
+
+def _main(pool: Pool) -> tuple[str, str]:
+    total = len(pool.labeled)
+    if not total:
+        return "graph_coverage", "nothing is labelled yet, so the batch covers the images"
     if pool.probabilities is None:
-        return Decision(
-            "kmeans", f"{counted(total, 'label')} but no probabilities of a model, so the batch covers the images"
-        )
-    counts = np.bincount(pool.labels, minlength=classes)
-    rarest = int(counts.argmin())
-    scarce = f"{pool.class_name(rarest)} has {counted(int(counts[rarest]), 'label')}"
-    if counts[rarest] < FEW_LABELS and total < MANY_LABELS * classes:
-        return Decision(
-            "kmeans",
-            f"{scarce} of the {FEW_LABELS} every class needs, and {total:,} in all are fewer than "
-            f"{MANY_LABELS * classes:,}, so the batch covers the images",
-        )
-    accuracy, measured = _accuracy(pool)
-    if accuracy < GOOD_ACCURACY:
-        return Decision(
-            "half",
-            f"the model's {measured} is below {share(GOOD_ACCURACY)}, so its doubts choose only half of the batch",
-        )
-    return Decision(
-        "margin_diverse", f"{counted(total, 'label')}, at least {counts[rarest]:,} a class, and the model's {measured}"
-    )
+        return "graph_coverage", f"{counted(total, 'label')} but no model yet, so the batch covers the images"
+    measured = "" if pool.accuracy is None else f" and a model of accuracy {share(pool.accuracy)}"
+    return "graph_uncertainty", f"{counted(total, 'label')}{measured}, so the batch covers what is in doubt"
 
 
-def _accuracy(pool: Pool) -> tuple[float, str]:
-    """Return the accuracy and its words; where it was not measured, the mean confidence stands in for it."""
-    if pool.accuracy is not None:
-        return pool.accuracy, f"accuracy {share(pool.accuracy)}"
-    rows, total = pool.candidates, 0.0
-    step = max(1, BLOCK // max(1, pool.n_classes))
-    for start in range(0, len(rows), step):
-        total += float(model_probabilities(pool, rows[start : start + step]).max(axis=1).sum())
-    confidence = total / len(rows)
-    return confidence, f"mean confidence {share(confidence)} (its accuracy is not known)"
+def _unlike(pool: Pool) -> float:
+    """Return the share of the batch that looks for classes without a label: as large as theirs, half at most."""
+    total = len(pool.labeled)
+    if not total or pool.probabilities is None:
+        return 0.0
+    without = np.count_nonzero(np.bincount(pool.labels, minlength=pool.n_classes) == 0) / pool.n_classes
+    return float(min(MOST_UNLIKE, without) * min(1.0, PATIENCE * pool.n_classes / total))
 
 
-def _half(pool: Pool, n: int) -> Chosen:
-    """Take every other pick by coverage, the others by uncertainty, none near another."""
-    covering = kmeans(pool, -(-n // 2))
-    if n == 1:
-        return covering
-    left = np.setdiff1d(pool.candidates, covering.rows)
-    torn = margin_diverse(replace(pool, candidates=left, taken=np.concatenate([pool.taken, covering.rows])), n // 2)
-    order = np.argsort(np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)]))
-    reasons = covering.reasons + torn.reasons
+def _missing(pool: Pool) -> str:
+    missing = np.flatnonzero(np.bincount(pool.labels, minlength=pool.n_classes) == 0)
+    if len(missing) == 1:
+        return f"{pool.class_name(int(missing[0]))} has no label"
+    return f"{len(missing)} of {pool.n_classes} classes have no label"
+
+
+def _chance(proof: Proof | None) -> float:
+    if proof is None or proof.difference >= -proof.error:
+        return 0.0
+    return 1.0 if proof.difference < -CLEARLY * proof.error else 0.5
+
+
+def _verdict(proof: Proof, chance: float) -> str:
+    points = f"{100 * proof.difference:+.1f} +- {100 * proof.error:.1f} points on {proof.audits} audits"
+    if not chance:
+        return f"picks teach no less than chance ({points})"
+    return f"picks teach less than chance ({points}), so {_part(chance)} is drawn by chance"
+
+
+def _part(value: float) -> str:
+    return "all of it" if value == 1 else "half of it" if value == 0.5 else f"{100 * value:.0f} % of it"
+
+
+def _counts(shares: list[float], n: int) -> list[int]:
+    """Split n by shares, rounded to whole images; the first gets what is left."""
+    others: list[int] = []
+    for value in shares[1:]:
+        others.append(min(int(value * n + 0.5), n - sum(others)))
+    return [n - sum(others), *others]
+
+
+def _in_turn(parts: list[Chosen]) -> Chosen:
+    """Lay parts into one another, so that every stretch holds its share of each; what repeats goes last."""
+    places = np.concatenate([(np.arange(len(part.rows)) + 0.5) / len(part.rows) for part in parts])
+    reasons = [reason for part in parts for reason in part.reasons]
+    order = np.lexsort((places, np.array([REPEATED in reason for reason in reasons])))
     return Chosen(
-        np.concatenate([covering.rows, torn.rows])[order],
-        np.concatenate([covering.scores, torn.scores])[order],
+        np.concatenate([part.rows for part in parts])[order],
+        np.concatenate([part.scores for part in parts])[order],
         [reasons[at] for at in order.tolist()],
     )

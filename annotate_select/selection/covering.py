@@ -205,9 +205,9 @@ class Greedy:
 
 
 def worths(pool: Pool, rows: np.ndarray, worth: np.ndarray | None) -> np.ndarray:
-    """Return (r,) float32 what covering some rows is worth: weight times `worth` (n_rows,), or 1 when all are 0."""
+    """Return (r,) float32 what covering some rows is worth: weight times `worth` (r,), or 1 when all are 0."""
     weights = np.ones(len(rows)) if pool.weights is None else pool.weights[rows]
-    weights = weights if worth is None else weights * worth[rows]
+    weights = weights if worth is None else weights * worth
     return np.asarray(weights if weights.any() else np.ones(len(rows)), dtype=np.float32)
 
 

@@ -11,10 +11,11 @@ from scipy.linalg import lapack
 
 from annotate_select.selection.neighbours import nearest
 
-__all__ = ["reach"]
+__all__ = ["passed_on", "reach"]
 
 NEIGHBOURS = 15
 ALPHA = 0.9  # how much of a label's reach each step along the graph passes on
+NOTHING = 1e-6  # a reach too small to say anything
 SHORTEST = 1e-3  # a neighbourhood of copies has no width of its own
 
 
@@ -40,6 +41,19 @@ def reach(points: np.ndarray) -> np.ndarray:
     kernel *= scale[:, None]
     kernel *= scale
     return np.asarray(np.clip(kernel, 0.0, 1.0))
+
+
+def passed_on(kernel: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return (m, C) the share of each class in the labels that reach each point.
+
+    `kernel` (m, l) is `reach` between the points and the labelled ones, `labels` (l,) are their class numbers. Each
+    class counts the same however many labels it has; where no label reaches, all classes are as likely.
+    """
+    sizes = np.bincount(labels, minlength=n_classes)
+    each = np.zeros((len(labels), n_classes), dtype=np.float32)
+    each[np.arange(len(labels)), labels] = 1 / sizes[labels]
+    shares = kernel @ each + NOTHING
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def _graph(points: np.ndarray) -> np.ndarray:

@@ -7,8 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from annotate_select.selection.clustering import assign, centroids
-from annotate_select.selection.covering import Greedy, Kernel, Kernels, cosine_kernel, gaussian, in_rounds, top_hat
-from annotate_select.selection.covering import worths as worths_of
+from annotate_select.selection.covering import (
+    Greedy,
+    Kernel,
+    Kernels,
+    cosine_kernel,
+    gaussian,
+    in_rounds,
+    top_hat,
+    worths,
+)
 from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.uncertainty import margin_reason, margin_scores, model_probabilities
@@ -83,7 +91,7 @@ def cover(pool: Pool, n: int, kernel: Kernel, worth: np.ndarray | None = None, t
     With `then`, picks that would add nothing are made under that kernel instead.
     """
     reference = _reference(pool)
-    weights = worths_of(pool, reference, worth)
+    weights = worths(pool, reference, None if worth is None else worth[reference])
     everything = len(pool.candidates) + len(pool.covered)
 
     def one_round(now: Pool, drawn: np.ndarray, most: int, repeats: bool) -> Chosen:

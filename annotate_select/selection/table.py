@@ -15,7 +15,7 @@ from annotate_select.selection.chance import random, stratified
 from annotate_select.selection.coverage import kmeans
 from annotate_select.selection.dropquery import dropquery
 from annotate_select.selection.galaxy import galaxy
-from annotate_select.selection.graph_coverage import graph_coverage
+from annotate_select.selection.graph_coverage import graph_coverage, graph_uncertainty
 from annotate_select.selection.kcenter import kcenter, kcenter_robust
 from annotate_select.selection.kernel_coverage import coverage, facility_location, probcover, uncertainty_coverage
 from annotate_select.selection.pool import Chosen, Pool, Strategy
@@ -43,6 +43,7 @@ STRATEGIES: dict[str, Entry] = {
     "kcenter": Entry(kcenter, prefix_consistent=True),
     "kcenter_robust": Entry(kcenter_robust, prefix_consistent=True),
     "graph_coverage": Entry(graph_coverage, prefix_consistent=True),
+    "graph_uncertainty": Entry(graph_uncertainty, ("probabilities",), prefix_consistent=True),
     "typiclust": Entry(typiclust),
     "coverage": Entry(coverage, prefix_consistent=True),
     "facility_location": Entry(facility_location, prefix_consistent=True),

@@ -1,95 +1,155 @@
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from annotate_select.errors import SelectionError
-from annotate_select.selection.both import margin_diverse
-from annotate_select.selection.pool import Picks
+from annotate_select.selection.auto import decide
+from annotate_select.selection.checks import build_pool
+from annotate_select.selection.pool import Picks, Pool
+from annotate_select.selection.proof import Proof, prove
 from annotate_select.selection.select import select
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(200, 10))
 SURE = np.where(np.eye(2, dtype=bool)[np.arange(200) % 2], 0.9, 0.1)
-UNSURE = np.full((200, 2), 0.5)
 
 
-def ask(
-    labels: list[int], probabilities: np.ndarray | None = SURE, accuracy: float | None = None, n: int = 10
-) -> Picks:
+def ask(labels: list[int], probabilities: np.ndarray | None = SURE, n: int = 10, **more: object) -> Picks:
+    given: dict[str, object] = {"class_names": ["ok", "crack"], **more}
     return select(
         FEATURES,
         n,
         labeled=np.arange(len(labels)),
         labels=labels,
         probabilities=probabilities,
-        accuracy=accuracy,
-        class_names=["ok", "crack"],
+        **given,  # type: ignore[arg-type]
     )
 
 
 @pytest.mark.parametrize(
     ("labels", "probabilities", "accuracy", "strategy", "why"),
     [
-        ([], None, None, "kmeans", "nothing is labelled yet"),
-        ([0, 1] * 30, None, 0.9, "kmeans", "60 labels but no probabilities of a model"),
-        ([0] * 30 + [1] * 4, SURE, 0.9, "kmeans", "crack has 4 labels of the 5 every class needs, and 34 in all"),
-        ([0] * 30, SURE, 0.9, "kmeans", "crack has 0 labels of the 5"),
-        ([0] * 39 + [1], SURE, 0.9, "margin_diverse", "40 labels, at least 1 a class, and the model's accuracy .90"),
-        ([0, 1] * 5, SURE, 0.6, "margin_diverse", "10 labels, at least 5 a class, and the model's accuracy .60"),
-        ([0, 1] * 5, SURE, 0.59, "kmeans and margin_diverse", "accuracy .59 is below .60"),
-        ([0, 1] * 5, SURE, None, "margin_diverse", "mean confidence .90 (its accuracy is not known)"),
+        ([], None, None, "graph_coverage", "nothing is labelled yet, so the batch covers the images"),
+        ([0, 1] * 30, None, 0.9, "graph_coverage", "60 labels but no model yet"),
+        ([0, 1] * 5, SURE, 0.6, "graph_uncertainty", "10 labels and a model of accuracy .60, so the batch covers what"),
+        ([0, 1] * 5, SURE, None, "graph_uncertainty", "10 labels, so the batch covers what is in doubt"),
         (
-            [0, 1] * 5,
-            UNSURE,
-            None,
-            "kmeans and margin_diverse",
-            "mean confidence .50 (its accuracy is not known) is below",
+            [0] * 9,
+            SURE,
+            0.9,
+            "graph_uncertainty and kcenter_robust",
+            "crack has no label, so half of it looks for",
         ),
+        ([1] * 40, SURE, 0.9, "graph_uncertainty and kcenter_robust", "ok has no label, so 25 % of it looks for"),
     ],
 )
 def test_it_decides_by_the_numbers_and_tells_them(
     labels: list[int], probabilities: np.ndarray | None, accuracy: float | None, strategy: str, why: str
 ) -> None:
-    picks = ask(labels, probabilities, accuracy)
+    picks = ask(labels, probabilities, accuracy=accuracy)
     assert picks.strategy == f"auto: {strategy}"
-    assert picks.note.startswith(strategy)
+    assert picks.note.startswith(f"{strategy}: ")
     assert why in picks.note
 
 
-def test_half_takes_both_in_turn() -> None:
-    picks = ask([0, 1] * 5, accuracy=0.3, n=9)
-    assert ["nothing labelled is closer" in reason for reason in picks.reasons] == [True, False] * 4 + [True]
-    assert len(set(picks.rows.tolist())) == 9
+def test_several_classes_without_labels_are_counted() -> None:
+    flat = np.full((200, 5), 0.2)
+    picks = ask([0, 1], flat, n=10, class_names=["a", "b", "c", "d", "e"])
+    assert "3 of 5 classes have no label, so half of it looks for what is unlike the rest" in picks.note
+    unlike = ["nothing labelled or picked is nearer" in reason for reason in picks.reasons]
+    assert sum(unlike) == 5
+    assert sum(unlike[:4]) == 2  # laid into one another, not one behind the other
 
 
-def test_half_of_one_is_coverage() -> None:
-    assert "nothing labelled is closer" in ask([0, 1] * 5, accuracy=0.3, n=1).reasons[0]
+def test_a_batch_of_one_has_one_strategy() -> None:
+    assert ask([0] * 60, n=1).strategy == "auto: graph_uncertainty"
+    assert ask([0] * 9, n=1).strategy == "auto: kcenter_robust"
 
 
-def test_margin_diverse_spreads_what_margin_heaps() -> None:
-    """Twenty torn images lie together; five others, a little less torn, lie apart."""
-    rng = np.random.default_rng(1)
-    features = rng.normal(size=(100, 10))
-    features[:20] = features[0] + rng.normal(scale=0.15, size=(20, 10))
-    torn = np.full(100, 0.99)
-    torn[:20] = 0.5 + np.arange(20) / 1000
-    torn[20:25] = 0.55
-    probabilities = np.stack([torn, 1 - torn], axis=1)
-    heaped = select(features, 5, "margin", probabilities=probabilities, near_duplicate=1.0)
-    spread = select(features, 5, "margin_diverse", probabilities=probabilities, near_duplicate=1.0)
-    assert (heaped.rows < 20).all()
-    assert (spread.rows < 20).sum() <= 2
-    assert (spread.rows < 25).all()
-    np.testing.assert_allclose(spread.scores, 2 - 2 * torn[spread.rows])
-    assert (np.diff(spread.scores) <= 0).all()
-    assert re.fullmatch(
-        r"torn between class 0 .5\d and class 1 .[45]\d; stands for \d+ images in doubt", spread.reasons[0]
+def test_repeats_come_after_everything_else() -> None:
+    features = np.repeat(RNG.normal(size=(6, 12)), 5, axis=0)
+    picks = select(
+        features, 20, labeled=[0], labels=[0], probabilities=np.full((30, 2), 0.5), class_names=["ok", "crack"]
+    )
+    repeats = ["near-duplicate" in reason for reason in picks.reasons]
+    assert repeats == sorted(repeats)
+    assert repeats.count(False) == 5
+
+
+def judged(pick_labels: np.ndarray, seed: int = 0) -> Pool:
+    """Make a pool of two kinds whose 60 audits carry the truth and whose 120 picks carry labels as given."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(400) % 2
+    features = rng.normal(size=(400, 12))
+    features[:, 0] += 4 * truth
+    labels = truth[:180].copy()
+    labels[60:] = pick_labels
+    return build_pool(
+        features,
+        labeled=np.arange(180),
+        labels=labels,
+        probabilities=np.full((400, 2), 0.5),
+        accuracy=None,
+        seed=seed,
+        exclude=(),
+        weights=None,
+        groups=None,
+        class_names=["ok", "crack"],
+        n_classes=None,
+        tokens=np.arange(400, dtype=np.uint64),
+        near_duplicate=None,
+        audits=np.arange(60),
     )
 
 
-def test_a_strategy_of_ones_own_may_not_doubt_without_a_model() -> None:
-    with pytest.raises(SelectionError, match="there are no probabilities to be uncertain about; train a model first"):
-        select(FEATURES, 3, margin_diverse)
+def test_picks_that_mislead_are_found_out_and_chance_takes_over() -> None:
+    wrong = 1 - np.arange(60, 180) % 2
+    pool = judged(wrong)
+    proof = prove(pool)
+    assert proof is not None
+    assert proof.audits == 60
+    assert proof.difference < -0.8  # audits teach nearly all, picks the opposite
+    decision = decide(pool)
+    assert decision.shares["random"] == 1.0
+    assert "picks teach less than chance (-" in decision.because
+    assert "points on 60 audits), so all of it is drawn by chance" in decision.because
+
+
+def test_picks_as_good_as_chance_are_believed() -> None:
+    pool = judged(np.arange(60, 180) % 2)
+    proof = prove(pool)
+    assert proof is not None
+    assert abs(proof.difference) <= 0.1
+    decision = decide(pool)
+    assert decision.shares == {"graph_uncertainty": 1.0}
+    assert "; picks teach no less than chance (" in decision.because
+
+
+@pytest.mark.parametrize(
+    ("difference", "chance", "words"),
+    [
+        (0.01, 0.0, "picks teach no less than chance (+1.0 +- 2.0 points on 40 audits)"),
+        (-0.02, 0.0, "picks teach no less than chance (-2.0 +- 2.0 points on 40 audits)"),
+        (
+            -0.03,
+            0.5,
+            "picks teach less than chance (-3.0 +- 2.0 points on 40 audits), so half of it is drawn by chance",
+        ),
+        (-0.05, 1.0, "picks teach less than chance (-5.0 +- 2.0 points on 40 audits), so all of it is drawn by chance"),
+    ],
+)
+def test_the_proof_sets_the_share_of_chance(
+    difference: float, chance: float, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotate_select.selection.auto.prove", lambda pool: Proof(difference, 0.02, 40))
+    picks = ask([0, 1] * 10, n=10)
+    assert words in picks.note
+    assert sum(reason.startswith("drawn at random") for reason in picks.reasons) == 10 * chance
+
+
+def test_a_few_audits_prove_nothing() -> None:
+    pool = judged(1 - np.arange(60, 180) % 2)
+    assert prove(replace(pool, audits=np.arange(29))) is None
+    assert prove(replace(pool, audits=np.arange(30))) is not None

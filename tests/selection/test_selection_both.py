@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from annotate_select.errors import SelectionError
 from annotate_select.selection import both
+from annotate_select.selection.both import margin_diverse
 from annotate_select.selection.select import select
 
 
@@ -44,3 +48,29 @@ def test_the_rest_follows_by_margin() -> None:
     picks = select(features, 6, "cluster_margin", probabilities=probabilities, weights=weights, near_duplicate=1.0)
     assert set(picks.rows[:3].tolist()) == {0, 1, 2}
     assert picks.scores[3:].tolist() == [0, 0, 0]
+
+
+def test_margin_diverse_spreads_what_margin_heaps() -> None:
+    """Twenty torn images lie together; five others, a little less torn, lie apart."""
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(100, 10))
+    features[:20] = features[0] + rng.normal(scale=0.15, size=(20, 10))
+    torn = np.full(100, 0.99)
+    torn[:20] = 0.5 + np.arange(20) / 1000
+    torn[20:25] = 0.55
+    probabilities = np.stack([torn, 1 - torn], axis=1)
+    heaped = select(features, 5, "margin", probabilities=probabilities, near_duplicate=1.0)
+    spread = select(features, 5, "margin_diverse", probabilities=probabilities, near_duplicate=1.0)
+    assert (heaped.rows < 20).all()
+    assert (spread.rows < 20).sum() <= 2
+    assert (spread.rows < 25).all()
+    np.testing.assert_allclose(spread.scores, 2 - 2 * torn[spread.rows])
+    assert (np.diff(spread.scores) <= 0).all()
+    assert re.fullmatch(
+        r"torn between class 0 .5\d and class 1 .[45]\d; stands for \d+ images in doubt", spread.reasons[0]
+    )
+
+
+def test_a_strategy_of_ones_own_may_not_doubt_without_a_model() -> None:
+    with pytest.raises(SelectionError, match="there are no probabilities to be uncertain about; train a model first"):
+        select(np.random.default_rng(0).normal(size=(20, 10)), 3, margin_diverse)
