@@ -45,8 +45,8 @@ class Decision:
 def auto(pool: Pool, n: int) -> Chosen:
     """Cover the images first, then what is in doubt, with an eye on classes without labels and on chance.
 
-    graph_coverage until there is a model, then graph_uncertainty. As long as classes have no label, a share of the
-    batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less than chance,
+    graph_coverage until there is a model, then graph_uncertainty. Once there are labels, but none of some classes, a
+    share of the batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less than chance,
     half of the batch is random, and all of it where that is clear. Score: of the strategy that chose the pick.
     """
     decision = decide(pool)
@@ -92,7 +92,7 @@ def _main(pool: Pool) -> tuple[str, str]:
 def _unlike(pool: Pool) -> float:
     """Return the share of the batch that looks for classes without a label: as large as theirs, half at most."""
     total = len(pool.labeled)
-    if not total or pool.probabilities is None:
+    if not total:
         return 0.0
     without = np.count_nonzero(np.bincount(pool.labels, minlength=pool.n_classes) == 0) / pool.n_classes
     return float(min(MOST_UNLIKE, without) * min(1.0, PATIENCE * pool.n_classes / total))
