@@ -36,6 +36,13 @@ def ask(labels: list[int], probabilities: np.ndarray | None = SURE, n: int = 10,
         ([0, 1] * 5, SURE, 0.6, "graph_uncertainty", "10 labels and a model of accuracy .60, so the batch covers what"),
         ([0, 1] * 5, SURE, None, "graph_uncertainty", "10 labels, so the batch covers what is in doubt"),
         (
+            [0] * 3,
+            None,
+            None,
+            "graph_coverage and kcenter_robust",
+            "3 labels but no model yet, so the batch covers the",
+        ),
+        (
             [0] * 9,
             SURE,
             0.9,
