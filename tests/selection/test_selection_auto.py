@@ -40,7 +40,7 @@ def ask(labels: list[int], probabilities: np.ndarray | None = SURE, n: int = 10,
             None,
             None,
             "graph_coverage and kcenter_robust",
-            "3 labels but no model yet, so the batch covers the",
+            "3 labels but no model yet, so the batch",
         ),
         (
             [0] * 9,
