@@ -200,6 +200,7 @@ def embed(
 @click.option("--features", help="Name of the features to select on.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same picks.")
 @click.option("--audit", type=click.FloatRange(0, 1), help="Share of random audit picks (default .1).")
+@click.option("--like", multiple=True, help="Key of an image of which similar_to and seals find more; may be repeated.")
 @click.option(
     "--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: batches/NUMBER.csv)."
 )
@@ -221,11 +222,15 @@ def select(
     features: str | None,
     seed: int | None,
     audit: float | None,
+    like: tuple[str, ...],
     output_: Path | None,
     formats: str,
     batch: int | None,
 ) -> None:
-    """Choose the next batch, store it, and write it."""
+    """Choose the next batch, store it, and write it.
+
+    More like some images: annotate-select select -n 50 --strategy similar_to --like photos/12.jpg
+    """
     project = output.open()
     names = [one.strip() for one in formats.split(",")]
     sys.path.insert(0, os.getcwd())  # a strategy of one's own, module:function, may stand beside the project
@@ -234,7 +239,15 @@ def select(
     else:
         with output.working() as progress:
             chosen = project.select(
-                n, strategy, features=features, seed=seed, audit=audit, output=output_, formats=names, progress=progress
+                n,
+                strategy,
+                features=features,
+                seed=seed,
+                audit=audit,
+                like=like,
+                output=output_,
+                formats=names,
+                progress=progress,
             )
     _show_batch(output, chosen)
 

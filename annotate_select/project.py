@@ -193,11 +193,15 @@ class Project:
         features: str | None = None,
         seed: int | None = None,
         audit: float | None = None,
+        like: Sequence[str] = (),
         output: str | Path | None = None,
         formats: Sequence[str] = ("csv",),
         progress: Progress = silent,
     ) -> Batch:
-        """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project)."""
+        """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project).
+
+        `like` are keys of images of which `similar_to` and `seals` find more.
+        """
         from annotate_select.steps.select import select
 
         return select(
@@ -207,6 +211,7 @@ class Project:
             features=features,
             seed=seed,
             audit=audit,
+            like=like,
             output=_path(output),
             formats=formats,
             progress=progress,

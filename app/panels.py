@@ -14,6 +14,7 @@ from annotate_select.steps.status import Status
 __all__ = ["job_panel", "need_project", "next_batch", "start_job"]
 
 BATCH = 50  # as many as a person labels in some minutes
+NOT_HERE = {"samples", "like"}  # what some strategies need and this page has no way to ask for
 WHAT = {
     "prepare": "Preparing the project: learning what the images look like, drawing the exam, choosing the first batch",
     "next": "Training, and choosing the next batch",
@@ -95,7 +96,7 @@ def next_batch(project: Project, *, settings: bool) -> None:
     if settings:
         columns = st.columns(2)
         n = columns[0].number_input("Images in the batch", 1, left, n, key="batch_n")
-        infos = {info.name: info for info in strategies()}
+        infos = {info.name: info for info in strategies() if not NOT_HERE & set(info.needs)}
         names = sorted(infos, key=lambda name: name != "auto")
         strategy = columns[1].selectbox("Strategy", names, key="batch_strategy")
         st.caption(infos[strategy].summary)

@@ -164,7 +164,7 @@ def _measured(file: str, picks: int, strategy: str, by: str, against: str, on_di
     features = np.load(file, mmap_mode="r" if on_disk else None)
     probabilities = _opinions(len(features))
     labeled = np.arange(0, len(features), max(1, len(features) // 100))[:100] if strategy == "badge" else np.arange(0)
-    given = {"probabilities": probabilities, "labeled": labeled, "labels": labeled % CLASSES}
+    given = {"probabilities": probabilities, "labeled": labeled, "labels": np.arange(len(labeled)) % CLASSES}
 
     def ask(rows: int, most: int) -> np.ndarray:
         if by != "ours":
@@ -172,7 +172,7 @@ def _measured(file: str, picks: int, strategy: str, by: str, against: str, on_di
         from annotate_select.selection.select import select
 
         inside = given | {"probabilities": probabilities[:rows], "labeled": labeled[labeled < rows]}
-        inside["labels"] = inside["labeled"] % CLASSES
+        inside["labels"] = np.arange(len(inside["labeled"])) % CLASSES
         return select(features[:rows], most, strategy, **inside).rows
 
     ask(min(1000, len(features)), min(10, picks))  # imports, and whatever is made once
@@ -287,7 +287,7 @@ def _scikit_activeml(name: str, features: np.ndarray, picks: int, given: dict[st
         return np.sort(pool.candidates[:n]), np.zeros(n), ["their answer is looked at itself"] * n
 
     labeled = given["labeled"][given["labeled"] < len(features)]
-    select(features, picks, call, labeled=labeled, labels=labeled % CLASSES, n_classes=CLASSES)
+    select(features, picks, call, labeled=labeled, labels=np.arange(len(labeled)) % CLASSES, n_classes=CLASSES)
     return answers[0]
 
 

@@ -98,6 +98,8 @@ def test_problems_of_each_command(project_root: Path, tmp_path: Path) -> None:
         ("select", "-n", "1000"): "n must be between 1 and",
         ("select", "-n", "5", "--strategy", "kmean"): "kmeans",
         ("select", "-n", "5", "--format", "xml"): "xml",
+        ("select", "-n", "5", "--strategy", "similar_to"): "strategy 'similar_to' needs like",
+        ("select", "-n", "5", "--strategy", "similar_to", "--like", "nobody.jpg"): "there is no image 'nobody.jpg'",
         ("select", "--batch", "9"): "there is no batch 9",
         ("embed", "--encoder", "autoencodr"): "did you mean autoencoder",
         ("embed", "--dim", "3"): "--retrain",

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,36 @@ def test_a_batch_says_how_it_was_made(project: Project) -> None:
     assert batch.model == 1
     assert all(pick.reason for pick in batch.picks)
     assert project.batch(batch.number).picks == batch.picks
+
+
+def test_more_like_an_image(project: Project) -> None:
+    key = project.features("autoencoder").keys[3]
+    batch = project.select(4, "similar_to", like=[key], audit=0.0)
+    assert all("given image" in pick.reason for pick in batch.picks)
+    with pytest.raises(SelectionError, match=rf"no image '{key}x' among these features \(did you mean {key} or"):
+        project.select(4, "similar_to", like=[f"{key}x"])
+
+
+def test_selection_hears_which_labels_chance_chose(
+    project: Project, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from annotate_select.steps import select as step
+
+    batch = project.select(20, "random", audit=0.25)
+    project.annotate({pick.image: truth[pick.image] for pick in batch.picks}, annotator="ana")
+    heard: list[list[int]] = []
+    choose = step.select_rows
+
+    def listening(*given: Any, **named: Any) -> Any:
+        heard.append(named["audits"].tolist())
+        return choose(*given, **named)
+
+    monkeypatch.setattr(step, "select_rows", listening)
+    project.select(2)
+    keys = project.features("autoencoder").keys
+    audits = {pick.image for pick in batch.picks if pick.role == "audit"}
+    assert {keys[row] for row in heard[0]} == audits
+    assert len(audits) == 5
 
 
 def test_a_strategy_of_ones_own(project: Project) -> None:

@@ -46,8 +46,8 @@ def auto(pool: Pool, n: int) -> Chosen:
     """Cover the images first, then what is in doubt, with an eye on classes without labels and on chance.
 
     graph_coverage until there is a model, then graph_uncertainty. Once there are labels, but none of some classes, a
-    share of the batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less than chance,
-    half of the batch is random, and all of it where that is clear. Score: of the strategy that chose the pick.
+    share of the batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less
+    than chance, half of the batch is random, and all of it where that is clear. Score: of the strategy that chose.
     """
     decision = decide(pool)
     names, counts = list(decision.shares), _counts(list(decision.shares.values()), n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import faiss
 import numpy as np
 
-from annotate_select.selection.geometry import BLOCK
+from annotate_select.selection.geometry import BLOCK, Workers
 
 __all__ = ["assign", "centroids", "middles"]
 
@@ -42,7 +42,9 @@ def centroids(
         max_points_per_centroid=MOST_POINTS,
     )
     training, mass = np.ascontiguousarray(points[rows]), _mass(weights, rows)
-    kmeans.train(training, weights=mass, init_centroids=_apart(training, k, mass, seed))
+    start = _apart(training, k, mass, seed)
+    with Workers():  # FAISS has threads of its own, and each would wait for those of BLAS
+        kmeans.train(training, weights=mass, init_centroids=start)
     return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from annotate_select.selection.clustering import assign, centroids
 from annotate_select.selection.geometry import Workers
@@ -20,7 +17,6 @@ SMALL = 5  # clusters of so many rows or fewer are odd ones out
 NEIGHBOURS = 20
 SAMPLE = 2000  # rows of a cluster among which neighbours are looked for
 STEP = 512  # rows of a product
-LITTLE = 2**22  # cosines of rows with centroids
 SAME = 1e-6  # squared distances below are rounding of float32
 CLOSEST = 1e-5  # added to the mean distance: copies have none
 
@@ -39,9 +35,7 @@ def typiclust(pool: Pool, n: int) -> Chosen:
     rows, covered = pool.candidates, pool.covered
     k = min(len(covered) + n, MOST_CLUSTERS)
     both = np.concatenate([rows, covered])
-    # Threads that wait for one another cost more than they do where there is little to do.
-    with threadpool_limits(1) if len(both) * k <= LITTLE else nullcontext():
-        centres = centroids(pool.features, both, k, hashes=pool.hashes, seed=pool.seed, weights=pool.weights)
+    centres = centroids(pool.features, both, k, hashes=pool.hashes, seed=pool.seed, weights=pool.weights)
     k = len(centres)
     cluster, _ = assign(pool.features, rows, centres)
     beside = np.bincount(assign(pool.features, covered, centres)[0], minlength=k)  # (k,) covered rows

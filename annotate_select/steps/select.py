@@ -10,7 +10,7 @@ import numpy as np
 
 from annotate_select import __version__
 from annotate_select.annotations import batches, images
-from annotate_select.errors import SelectionError
+from annotate_select.errors import SelectionError, did_you_mean
 from annotate_select.exchange.picks import PickRow, known_formats, write_picks
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
@@ -62,6 +62,7 @@ def select(
     features: str | None = None,
     seed: int | None = None,
     audit: float | None = None,
+    like: Sequence[str] = (),
     output: Path | None = None,
     formats: Sequence[str] = ("csv",),
     progress: Progress = silent,
@@ -69,7 +70,8 @@ def select(
     """Choose the next batch, store it with everything needed to repeat it, and write it.
 
     Never chosen: what is labelled, settled or still waiting from an earlier batch, the exam, and what the exam
-    reserves (its groups and near-duplicates). Raises SelectionError or FeaturesError; nothing is stored then.
+    reserves (its groups and near-duplicates). `like` are keys of images of which `similar_to` and `seals` find more.
+    Raises SelectionError or FeaturesError; nothing is stored then.
     """
     defaults = home.config.select
     seed = home.config.seed if seed is None else seed
@@ -80,9 +82,10 @@ def select(
         opened = open_features(home, features)
         now = standing(home, opened.ids)
         model, probabilities = _opinion(home, opened)
+        rows = _rows_of(now, like)
         progress("choosing", 0, 1, "")
-        picks = _choose(home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities)
-        number = _store(home, opened, now, picks, model, seed, audit)
+        picks = _choose(home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities, rows, progress)
+        number = _store(home, opened, now, picks, model, seed, audit, like)
         progress("choosing", 1, 1, picks.strategy)
     return stored_batch(home, number, output=output, formats=formats)
 
@@ -131,6 +134,8 @@ def _choose(
     audit: float,
     model: TrainedModel | None,
     probabilities: np.ndarray | None,
+    like: np.ndarray,
+    progress: Progress,
 ) -> Picks:
     reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
     labelled = np.flatnonzero((now.labels != UNLABELLED) & ~reserved & now.in_pool)
@@ -152,11 +157,33 @@ def _choose(
         class_names=tuple(home.config.classes),
         n_classes=len(home.config.classes),
         tokens=now.tokens,
+        like=like,
+        audits=labelled[np.array([now.roles[row] == "audit" for row in labelled.tolist()], dtype=bool)],
+        progress=progress,
     )
 
 
+def _rows_of(now: Standing, keys: Sequence[str]) -> np.ndarray:
+    """Return the rows of some images, by key."""
+    place = {key: row for row, key in enumerate(now.keys)}
+    for key in keys:
+        if key not in place:
+            raise SelectionError(
+                f"like: there is no image {key!r} among these features{did_you_mean(key, list(place))}; name images by "
+                "their keys, as they stand in a batch's file"
+            )
+    return np.array([place[key] for key in keys], dtype=np.int64)
+
+
 def _store(
-    home: Home, features: Features, now: Standing, picks: Picks, model: TrainedModel | None, seed: int, audit: float
+    home: Home,
+    features: Features,
+    now: Standing,
+    picks: Picks,
+    model: TrainedModel | None,
+    seed: int,
+    audit: float,
+    like: Sequence[str],
 ) -> int:
     chosen = zip(picks.rows.tolist(), picks.roles, picks.scores.tolist(), picks.reasons, strict=True)
     return batches.store_batch(
@@ -167,7 +194,12 @@ def _store(
         features_name=features.name,
         features_digest=features.digest,
         model=model.number if model else None,
-        settings={"version": __version__, "rows": len(now.ids), "labelled": len(now.labelled)},
+        settings={
+            "version": __version__,
+            "rows": len(now.ids),
+            "labelled": len(now.labelled),
+            **({"like": list(like)} if like else {}),
+        },
         note=picks.note,
         picks=[batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen],
     )
