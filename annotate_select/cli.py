@@ -457,7 +457,7 @@ def simulate(
     text = f"{found.name}: {len(found.labels):,} images, {len(found.classes)} classes, {seeds} seeds\n"
     output.show(
         {"strategies": [asdict(one) for one in summaries], "replays": [asdict(one) for one in replays]},
-        text + curves.markdown(summaries, measure),
+        f"{text}{curves.markdown(summaries, measure)}\n\n{curves.by_budget(replays)}",
     )
 
 

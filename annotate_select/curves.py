@@ -11,7 +11,7 @@ from scipy import integrate, stats
 
 from annotate_select.simulate import Replay
 
-__all__ = ["Summary", "area", "labels_ratio", "markdown", "picture", "summaries"]
+__all__ = ["Summary", "area", "by_budget", "labels_ratio", "markdown", "picture", "summaries"]
 
 MEASURES = {"accuracy": "accuracies", "balanced accuracy": "balanced", "macro-F1": "macro_f1"}
 
@@ -123,9 +123,8 @@ def _worst(differences: np.ndarray) -> float:
     if len(differences) < 2:
         return float("nan")
     means, errors = differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(len(differences))
-    return float(
-        np.min(np.where(errors > 0, means / np.maximum(errors, 1e-12), np.sign(means) * np.inf * (means != 0)))
-    )
+    certain = np.where(means == 0, 0.0, np.copysign(np.inf, means))  # where all seeds agree
+    return float(np.min(np.divide(means, errors, out=certain, where=errors > 0)))
 
 
 def markdown(found: Sequence[Summary], measure: str = "accuracy") -> str:
@@ -141,6 +140,29 @@ def markdown(found: Sequence[Summary], measure: str = "accuracy") -> str:
             f"{one.ratio:.2f} | {one.worst:+.1f} | {one.final:.1f} | {one.rare_recall:.1f} | {one.rare_found:.1f} |"
         )
     return "\n".join(lines).replace("+nan", "-").replace("nan", "-").replace("inf", "never")
+
+
+def by_budget(replays: Sequence[Replay]) -> str:
+    """Return a Markdown table of every measure at every budget, in per cent: mean and standard error over seeds."""
+    columns = {**MEASURES, "rare recall": "rare_recall"}
+    lines = [
+        "| labels | strategy | " + " | ".join(f"{name} %" for name in columns) + " | rare found |",
+        "|---|---|" + "---|" * (len(columns) + 1),
+    ]
+    names = sorted({one.strategy for one in replays}, key=lambda name: (name != "random", name))
+    for at, budget in enumerate(replays[0].budgets):
+        for name in names:
+            runs = [one for one in replays if one.strategy == name]
+            cells = [_mean_and_error([100 * getattr(one, column)[at] for one in runs]) for column in columns.values()]
+            found = np.mean([one.rare_found[at] for one in runs])
+            lines.append(f"| {budget:,} | {name} | " + " | ".join(cells) + f" | {found:.1f} |")
+    return "\n".join(lines)
+
+
+def _mean_and_error(values: list[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.1f}"
+    return f"{np.mean(values):.1f} +- {np.std(values, ddof=1) / np.sqrt(len(values)):.1f}"
 
 
 def picture(replays: Sequence[Replay], title: str, measure: str = "accuracy") -> bytes:

@@ -208,8 +208,9 @@ def _append(store: Path | None, key: str, found: Replay) -> None:
     if store is None:
         return
     store.parent.mkdir(parents=True, exist_ok=True)
+    cut = store.exists() and not store.read_bytes().endswith(b"\n")  # a last line that was cut off stays alone
     with store.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"key": key, **asdict(found)}) + "\n")
+        file.write("\n" * cut + json.dumps({"key": key, **asdict(found)}) + "\n")
 
 
 _DATA: dict[str, np.ndarray] = {}  # of a worker process

@@ -1,7 +1,7 @@
 """How many labels does picking save? Every strategy on every set and kind of features, against random.
 
     python benchmarks/label_efficiency.py [--strategies random,auto,coverage] [--features pixels,efficientnet_lite0]
-        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--workers 2] [--pictures]
+        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--workers 2] [--curves] [--pictures]
 
 prints Markdown tables: areas under the accuracy curve (balanced accuracy where the largest class has ten times the
 images of the smallest), over the logarithm of 1 to 50 labels a class; paired differences to random with 95 %
@@ -18,6 +18,7 @@ import platform
 import sys
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,12 +30,15 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 
-from annotate_select.curves import area, labels_ratio, picture, summaries
+from annotate_select.curves import area, by_budget, labels_ratio, picture, summaries
 from annotate_select.simulate import Replay, simulate, split
 
 WIDEST = 128
 IMBALANCED = 10  # times the smallest class: from here balanced accuracy is what counts
 MOST_LABELS = 1000
+RIVALS = ["rivals:typiclust", "rivals:badge", "rivals:dropquery", "rivals:coreset"]  # the best of scikit-activeml's
+STRATEGIES = ["random", "auto", "graph_coverage", "coverage", "uncertainty_coverage", "margin"]
+STRATEGIES += RIVALS if find_spec("skactiveml") else []
 BATCHES = {  # labels a class after each round
     "growing": (1, 2, 5, 10, 20, 50),
     "1": tuple(range(1, 11)),
@@ -77,17 +81,19 @@ def replayed(name: str, kind: str, strategies: list[str], seeds: int, batch: str
 
 
 def areas_table(cases: list[Case], strategies: list[str]) -> str:
-    """Return the areas of one kind of features, the last lines being means and mean ranks."""
-    lines = ["| set | measure | " + " | ".join(strategies) + " |", "|---|---|" + "---|" * len(strategies)]
-    values = np.array([[100 * area(c.budgets, c.mean(s).tolist()) for s in strategies] for c in cases])
-    for case, row in zip(cases, values, strict=True):
-        best = row.max()
-        cells = [f"**{v:.1f}**" if v == best else f"{v:.1f}" for v in row]
-        lines.append(f"| {case.name} | {case.measure} | " + " | ".join(cells) + " |")
-    ranks = np.array([rankdata(-row) for row in values]).mean(axis=0)
-    lines.append("| mean | | " + " | ".join(f"{v:.1f}" for v in values.mean(axis=0)) + " |")
-    lines.append("| mean rank | | " + " | ".join(f"{v:.1f}" for v in ranks) + " |")
-    return "\n".join(lines)
+    """Return the areas of one kind of features, a strategy a line, the best of each set in bold."""
+    values = np.array([[100 * area(c.budgets, c.mean(s).tolist()) for c in cases] for s in strategies])
+    ranks = np.array([rankdata(-column) for column in values.T]).mean(axis=0)
+    lines = [
+        "| strategy | " + " | ".join(case.name for case in cases) + " | mean | mean rank |",
+        "|---|" + "---|" * (len(cases) + 2),
+    ]
+    for at in np.argsort(-values.mean(axis=1), kind="stable").tolist():
+        best = values[at] == values.max(axis=0)
+        cells = [f"**{v:.1f}**" if top else f"{v:.1f}" for v, top in zip(values[at], best.tolist(), strict=True)]
+        lines.append(f"| {strategies[at]} | {' | '.join(cells)} | {values[at].mean():.1f} | {ranks[at]:.1f} |")
+    balanced = [case.name for case in cases if case.measure != "accuracy"]
+    return "\n".join(lines) + f"\n\nBalanced accuracy on {', '.join(balanced) or 'none'}, accuracy on the others."
 
 
 def against_random(cases: list[Case], strategy: str) -> str:
@@ -126,13 +132,14 @@ def ratio_at(case: Case, strategy: str, each: int) -> float:
 def main() -> None:
     """Replay what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strategies", default="random,auto,graph_coverage,kmeans,margin")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES))
     parser.add_argument("--features", default=",".join(datasets.KINDS))
     parser.add_argument("--sets", default="")
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--batch", choices=list(BATCHES), default="growing")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--curves", action="store_true", help="print every measure at every budget, too")
     parser.add_argument("--pictures", action="store_true", help="write curves as PNG into benchmarks/cache/curves")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -145,6 +152,8 @@ def main() -> None:
         for strategy in strategies:
             if strategy != "random" and "random" in strategies:
                 print(f"{against_random(cases, strategy)}\n", flush=True)
+        for case in cases if given.curves else []:
+            print(f"### {case.name}, {kind}\n\n{by_budget(case.replays)}\n", flush=True)
         for case in cases if given.pictures else []:
             file = datasets.CACHE / "curves" / f"{case.name}-{kind}.png"
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from annotate_select import replay
+from annotate_select import simulate as module
 from annotate_select.errors import SelectionError
+from annotate_select.simulate import Replay, simulate
 
 
 def blobs(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,3 +47,71 @@ def test_test_rows_and_excluded_rows_are_never_picked() -> None:
     assert replay(features, labels, strategy="random", budgets=[5], test=test, exclude=exclude).budgets == (5,)
     with pytest.raises(SelectionError, match="between 1 and 5"):
         replay(features, labels, strategy="random", budgets=[6], test=test, exclude=exclude)
+
+
+def test_runs_are_kept_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = blobs(40, 3)
+    store = tmp_path / "runs.jsonl"
+    given = {"strategies": ["random", "kmeans"], "budgets": [6, 12], "seeds": 2, "store": store}
+    first = simulate(features, labels, **given)
+    assert [(one.strategy, one.seed) for one in first] == [("random", 0), ("kmeans", 0), ("random", 1), ("kmeans", 1)]
+    lines = store.read_text().splitlines(keepends=True)
+    assert len(lines) == 4
+    store.write_text("".join(lines[:2]) + lines[2][:40])  # killed in the middle of the third
+    made: list[tuple[str, int]] = []
+    once = module.replay
+
+    def counting(*given: Any, **named: Any) -> Replay:
+        made.append((named["strategy"], named["seed"]))
+        return once(*given, **named)
+
+    monkeypatch.setattr(module, "replay", counting)
+    assert simulate(features, labels, **given) == first
+    assert made == [("random", 1), ("kmeans", 1)]
+    assert simulate(features, labels, **given) == first
+    assert len(made) == 2
+
+
+def test_other_data_is_another_run(tmp_path: Path) -> None:
+    features, labels = blobs(40, 3)
+    given = {"strategies": ["random"], "budgets": [6], "seeds": 1, "store": tmp_path / "runs.jsonl"}
+    simulate(features, labels, **given)
+    simulate(features + 1, labels, **given)
+    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 2
+
+
+def test_workers_change_nothing() -> None:
+    features, labels = blobs(40, 4)
+    given = {"strategies": ["random", "kcenter"], "budgets": [6, 12], "seeds": 2}
+    assert simulate(features, labels, workers=2, **given) == simulate(features, labels, workers=1, **given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"budgets": []}, "budgets must be numbers of labels from 1 on, ascending"),
+        ({"budgets": [12, 6]}, "ascending, got \\[12, 6\\]"),
+        ({"budgets": [85]}, "budgets must be at most 84, the images not kept for the test, got 85"),
+        ({"strategies": ["kmean"]}, "unknown strategy 'kmean'"),
+        ({"labels": np.zeros(3, dtype=int)}, "labels must be one class number for each of the 120 rows"),
+    ],
+)
+def test_what_cannot_be_replayed(changes: dict[str, object], words: str) -> None:
+    features, labels = blobs(40, 5)
+    given: dict[str, Any] = {"labels": labels, "strategies": ["random"], "budgets": [6], **changes}
+    with pytest.raises(SelectionError, match=words):
+        simulate(features, seeds=1, **given)
+
+
+def test_audits_are_drawn_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = blobs(60, 6)
+    heard: list[int] = []
+    choose = module.select
+
+    def listening(*given: Any, **named: Any) -> Any:
+        heard.append(len(named["audits"]))
+        return choose(*given, **named)
+
+    monkeypatch.setattr(module, "select", listening)
+    replay(features, labels, strategy="auto", budgets=[10, 30, 60], test=np.arange(0, 180, 3), audit=0.2)
+    assert heard == [0, 2, 6]
