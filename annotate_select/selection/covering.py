@@ -16,8 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from annotate_select.selection.geometry import BLOCK, near
-from annotate_select.selection.guard import REPEATED, Caps
+from annotate_select.selection.allowed import Allowed
+from annotate_select.selection.geometry import BLOCK
+from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import counted
 
@@ -114,13 +115,7 @@ class Greedy:
     ) -> None:
         self._pool, self._drawn, self._kernels, self._weights = pool, drawn, kernels, weights
         self._points = pool.features[drawn]
-        self._caps = Caps(pool)
-        for row in pool.taken.tolist():
-            self._caps.add(row)
-        self._ahead = len(pool.taken)
-        self._open = np.ones(len(drawn), dtype=bool)
-        self._alike = near(pool.features, drawn, pool.covered, pool.near_duplicate)
-        self._worthless = np.zeros(len(drawn), dtype=bool) if pool.weights is None else pool.weights[drawn] == 0
+        self._allowed = Allowed(pool, drawn)
         self._fresh = np.zeros(len(drawn), dtype=bool)
         self.covered = covered
         self._gain = self._all_gains()
@@ -132,7 +127,7 @@ class Greedy:
     def run(self, n: int, *, repeats: bool = True, until: float = -1.0) -> None:
         """Pick until there are n, nothing but repeats is left and they are not allowed, or no gain is above `until`."""
         while len(self.chosen) < n:
-            allowed = self._allowed(repeats=repeats)
+            allowed = self._allowed.now(repeats=repeats)
             if not allowed.any():
                 return
             best = self._best(allowed)
@@ -166,15 +161,6 @@ class Greedy:
         np.maximum(values, 0.0, out=values)
         return np.asarray(values @ self._weights, dtype=np.float64)
 
-    def _allowed(self, *, repeats: bool) -> np.ndarray:
-        """Return which may be next: caps give way before weights of zero, and these before near-duplicates."""
-        distinct = self._open & ~self._alike
-        full = self._caps.full(self._ahead + len(self.chosen) + 1)[self._caps.groups[self._drawn]]
-        for allowed in (distinct & ~self._worthless & ~full, distinct & ~self._worthless, distinct):
-            if allowed.any():
-                return np.asarray(allowed)
-        return np.asarray(self._open & repeats)
-
     def _best(self, allowed: np.ndarray) -> int:
         """Return the allowed position of the largest gain; the first, so the lowest hash, of equals."""
         self._fresh[:] = False
@@ -197,11 +183,10 @@ class Greedy:
         np.maximum(self.covered, values, out=self.covered)
         self.chosen.append(at)
         self.gains.append(float(self._gain[at]))
-        self.repeats.append(bool(self._alike[at]))
-        self._open[at] = False
-        self._caps.add(int(self._drawn[at]))
+        self.repeats.append(bool(self._allowed.alike[at]))
+        self._allowed.take(at)
         if self._pool.near_duplicate < 1:
-            self._alike |= self._points @ self._points[at] > self._pool.near_duplicate
+            self._allowed.alike |= self._points @ self._points[at] > self._pool.near_duplicate
 
 
 def worths(pool: Pool, rows: np.ndarray, worth: np.ndarray | None) -> np.ndarray:
