@@ -42,9 +42,8 @@ def centroids(
         max_points_per_centroid=MOST_POINTS,
     )
     training, mass = np.ascontiguousarray(points[rows]), _mass(weights, rows)
-    start = _apart(training, k, mass, seed)
     with Workers():  # FAISS has threads of its own, and each would wait for those of BLAS
-        kmeans.train(training, weights=mass, init_centroids=start)
+        kmeans.train(training, weights=mass, init_centroids=_apart(training, k, mass, seed))
     return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
 
 
