@@ -71,7 +71,7 @@ def similar_to(pool: Pool, n: int) -> Chosen:
     at = np.searchsorted(rows, picked)
     itself = np.isin(picked, like)
     reasons = [
-        f"one of {counted(len(like), 'given image')} itself"
+        (f"one of the {len(like)} given images" if len(like) > 1 else "the given image itself")
         if own
         else f"cosine {share(value)} to {_nearest_of(len(like), 'given')}"
         for value, own in zip(cosine[at].tolist(), itself.tolist(), strict=True)

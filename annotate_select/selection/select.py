@@ -23,7 +23,7 @@ REMEDIES = {
     "labels": "label some images first, or use auto or kmeans, which do without",
     "probabilities": "train a model on some labels first, or use auto or kmeans, which do without",
     "samples": "give probabilities of shape (T, n, C) of T models or dropout passes, or use margin, which needs one",
-    "like": "name the rows of which more are wanted, like=[...], or use auto or kmeans, which do without",
+    "like": "name images of which more are wanted - like=[...], or --like KEY on the command line - or use auto",
 }
 AUDIT_REASON = "random audit: measures whether picking beats chance"
 
