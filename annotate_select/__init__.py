@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from annotate_select.errors import AnnotateSelectError
     from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-    from annotate_select.features.backbone import Backbone
+    from annotate_select.features.backbones.backbone import Backbone
     from annotate_select.features.store import Features
     from annotate_select.project import Project
     from annotate_select.selection.pool import Picks, Pool
@@ -49,7 +49,7 @@ _HOMES = {
     "AnnotateSelectError": "errors",
     "Autoencoder": "features.autoencoder",
     "AutoencoderConfig": "features.autoencoder",
-    "Backbone": "features.backbone",
+    "Backbone": "features.backbones.backbone",
     "Batch": "steps.select",
     "ExamReport": "trust.exam",
     "Features": "features.store",

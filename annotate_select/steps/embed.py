@@ -10,9 +10,15 @@ import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError, ImageError, did_you_mean
+from annotate_select.errors import FeaturesError, ImageError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.backbone import Backbone
+from annotate_select.features.backbones import (
+    feature_name,
+    is_backbone,
+    load_backbone,
+    open_backbone,
+    unknown_encoder,
+)
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
@@ -41,7 +47,7 @@ def embed(
 
     Raises FeaturesError when the pool is empty, the encoder is unknown, or `name` holds features of another encoder.
     """
-    name = name or encoder.split(":")[-1]
+    name = name or feature_name(encoder)
     with home.lock("computing features"):
         table = images.pool_table(home.db)
         if len(table.ids) == 0:
@@ -74,7 +80,7 @@ def load_encoder(home: Home, name: str) -> Encoder:
     folder = store.encoder_folder(name, digest(definition))
     if definition.get("kind") == "autoencoder":
         return Autoencoder.load(folder)
-    return Backbone.load(folder)
+    return load_backbone(folder, definition)
 
 
 def _only(store: FeatureStore) -> str:
@@ -99,11 +105,10 @@ def _encoder(
     progress: Progress,
 ) -> Encoder:
     """Load the encoder these features were made with, or make it."""
-    if encoder.startswith("torchvision:"):
-        return Backbone(encoder, weights=weights, image_size=image_size)
+    if is_backbone(encoder):
+        return open_backbone(encoder, weights, image_size)
     if encoder != "autoencoder":
-        near = did_you_mean(encoder, ["autoencoder", "torchvision:resnet18"])
-        raise FeaturesError(f"unknown encoder {encoder!r}; choose autoencoder or torchvision:NAME{near}")
+        raise unknown_encoder(encoder)
     if name in store.names() and not retrain:
         return _same_autoencoder(home, name, dim, image_size)
     return _train_autoencoder(home, table, name, dim, image_size, progress)

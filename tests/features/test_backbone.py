@@ -14,7 +14,8 @@ from torch import nn
 from torchvision import models
 
 from annotate_select.errors import FeaturesError
-from annotate_select.features.backbone import Backbone, _headless, _untrained
+from annotate_select.features.backbones.backbone import Backbone
+from annotate_select.features.backbones.torchvision_models import _headless, _untrained
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_many_images_are_encoded_as_one_by_one(weights: Path, monkeypatch: pytes
     images = pictures(5)
     backbone = Backbone("resnet18", weights, image_size=32)
     whole = backbone.encode(images)
-    monkeypatch.setattr("annotate_select.features.backbone.BATCH", 2)
+    monkeypatch.setattr("annotate_select.features.backbones.backbone.BATCH", 2)
     np.testing.assert_allclose(backbone.encode(images), whole, rtol=1e-4, atol=1e-4)
 
 
