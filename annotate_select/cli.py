@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from annotate_select import __version__
+from annotate_select.cli_features import features as features_group
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.progress import Progress, silent
 
@@ -466,6 +467,9 @@ def _numbers(text: str) -> list[int]:
         return [int(one) for one in text.split(",")]
     except ValueError as error:
         raise click.BadParameter(f"{text!r} must be whole numbers with commas, such as 10,20,50") from error
+
+
+cli.add_command(features_group)
 
 
 @cli.group()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
     from annotate_select.steps.exam import Exam
+    from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
     from annotate_select.steps.predict import Prediction
     from annotate_select.steps.select import Batch
@@ -178,6 +179,30 @@ class Project:
         from annotate_select.steps.embed import open_features
 
         return open_features(self._home, name)
+
+    def features_list(self) -> list[FeaturesInfo]:
+        """Describe all stored features, those that were replaced included."""
+        from annotate_select.steps.features import features_list
+
+        return features_list(self._home)
+
+    def features_show(self, name: str) -> FeaturesInfo:
+        """Describe stored features, with the definition of their encoder."""
+        from annotate_select.steps.features import features_show
+
+        return features_show(self._home, name)
+
+    def features_verify(self, name: str | None = None, *, mend: bool = False) -> Verified:
+        """Look for damage in stored features, by default in all; with `mend`, forget rows that are damaged."""
+        from annotate_select.steps.features import features_verify
+
+        return features_verify(self._home, name, mend_rows=mend)
+
+    def features_remove(self, name: str) -> list[str]:
+        """Remove stored features and those they replaced; return the folders that are gone."""
+        from annotate_select.steps.features import features_remove
+
+        return features_remove(self._home, name)
 
     def exam(self, size: int | None = None, *, output: str | Path | None = None) -> Exam:
         """Draw the exam, or grow it to `size`, and write what of it is still to be labelled."""

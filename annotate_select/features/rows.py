@@ -1,8 +1,9 @@
 """The files under a feature store: features.npy, ids.npy, and the blocks of rows not yet merged into them.
 
-features.npy   (m, d) float32
-ids.npy        (n,) of ROW, written after features.npy; n <= m, and rows beyond n are what a crash left
-partial/*.npy  blocks, each a whole file of ids, fingerprints and features together
+features.npy    (m, d) float32
+ids.npy         (n,) of ROW, written after features.npy; n <= m, and rows beyond n are what a crash left
+checksums.json  see checksums.py
+partial/*.npy   blocks, each a whole file of ids, fingerprints and features together
 
 A row never moves: new rows are appended, and the row of an image whose bytes changed is written over in place. So the
 old ids.npy stays true of the new features.npy, should the process die between the two renames.
@@ -12,16 +13,32 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features import checksums
+from annotate_select.features.checksums import Checksums, Sums
 from annotate_select.files import whole_file
 
-__all__ = ["ROW", "BlockWriter", "compare", "merge", "partial_rows", "read_rows"]
+__all__ = [
+    "ROW",
+    "BlockWriter",
+    "compare",
+    "corrupt",
+    "damaged_rows",
+    "merge",
+    "partial_rows",
+    "read_rows",
+    "read_sound",
+    "save",
+    "whole_features",
+    "write_rows",
+]
 
 ROW = np.dtype([("id", "<i8"), ("fingerprint", "S32")])
 
@@ -40,14 +57,69 @@ def read_rows(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     if not ids_file.exists():
         return np.empty(0, ROW), np.empty((0, 0), np.float32)
     rows = _load(ids_file, None)
-    features = _load(features_file, "r")
     if rows.dtype != ROW or rows.ndim != 1 or len(np.unique(rows["id"])) != len(rows):
         raise corrupt(ids_file, "it does not hold distinct ids and fingerprints")
-    if features.dtype != np.float32 or features.ndim != 2:
-        raise corrupt(features_file, f"it holds {features.dtype} of shape {features.shape}, not rows of float32")
+    features = whole_features(folder)
     if len(features) < len(rows):
         raise corrupt(features_file, f"it has {len(features):,} rows where ids.npy names {len(rows):,}")
     return rows, features[: len(rows)]
+
+
+def whole_features(folder: Path) -> np.ndarray:
+    """Return features.npy (m, d), memory-mapped, rows beyond those that ids.npy names included.
+
+    Raises FeaturesError when it is missing, truncated or holds something else.
+    """
+    features = _load(folder / "features.npy", "r")
+    if features.dtype != np.float32 or features.ndim != 2:
+        why = f"it holds {features.dtype} of shape {features.shape}, not rows of float32"
+        raise corrupt(folder / "features.npy", why)
+    return features
+
+
+def read_sound(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """As `read_rows`, with a quick look for damage: at ids.npy and two blocks of features.npy.
+
+    Raises FeaturesError as `read_rows` does, and naming the rows that are damaged.
+    """
+    while True:
+        before = _stamp(folder)
+        try:
+            rows, features = read_rows(folder)
+            _require_sound(folder, rows)
+            return rows, features
+        except FeaturesError:
+            if _stamp(folder) == before:  # else another process changed the files between two looks
+                raise
+
+
+def _require_sound(folder: Path, rows: np.ndarray) -> None:
+    known = checksums.present(folder)
+    if known is None or len(rows) == 0:
+        return
+    if checksums.of_ids(rows) not in known.ids:
+        raise corrupt(folder / "ids.npy", "it is not what was written")
+    whole = whole_features(folder)
+    for start, stop in checksums.damaged(whole, known, checksums.sampled(whole, known)):
+        raise damaged_rows(folder, start, stop)
+
+
+def _stamp(folder: Path) -> list[tuple[int, int, int]]:
+    found = []
+    for name in ("ids.npy", "features.npy", checksums.FILE_NAME):
+        with suppress(OSError):
+            stat = (folder / name).stat()
+            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return found
+
+
+def damaged_rows(folder: Path, start: int, stop: int) -> FeaturesError:
+    """Return the error that says which rows are not what was written, and what to do."""
+    name = folder.name.rpartition("-")[0]
+    return FeaturesError(
+        f"{folder / 'features.npy'} is damaged: rows {start:,} to {stop - 1:,} are not what was written; "
+        f"run `annotate-select features verify {name} --mend`, then `annotate-select embed` encodes them again"
+    )
 
 
 def corrupt(path: Path, why: str) -> FeaturesError:
@@ -105,7 +177,7 @@ class BlockWriter:
         if self._waiting:
             rows, self._waiting = np.concatenate(self._waiting), []
             numbers = [int(path.stem) for path in _blocks(self._partial.parent)]
-            _save(self._partial / f"{max(numbers, default=0) + 1:08d}.npy", rows)
+            save(self._partial / f"{max(numbers, default=0) + 1:08d}.npy", rows)
 
 
 def partial_rows(folder: Path, dim: int) -> np.ndarray:
@@ -123,18 +195,68 @@ def partial_rows(folder: Path, dim: int) -> np.ndarray:
 def merge(folder: Path, dim: int, old: np.ndarray, features: np.ndarray) -> None:
     """Write old rows (n,) with their features (n, dim) and all blocks as one features.npy and ids.npy.
 
-    Features are copied in pieces, so memory holds only ids and fingerprints: 40 bytes a row.
+    Features are copied in pieces, so memory holds only ids and fingerprints: 40 bytes a row. Raises FeaturesError
+    where damaged rows would be taken over as if they were sound.
     """
     waiting = partial_rows(folder, dim)
     rows, targets = _targets(old, waiting)
     if len(waiting):
-        with whole_file(folder / "features.npy") as temporary, temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), dim)}
-            np.lib.format.write_array_header_1_0(file, header)
+
+        def content(file: BinaryIO) -> None:
             _copy(file, features, dim)
             _overlay(file, file.tell() - len(features) * dim * 4, folder, dim, targets)
-        _save(folder / "ids.npy", rows)
+
+        write_rows(folder, rows, dim, content, _kept(folder, old, targets) if len(old) else None, targets)
+    elif len(old) and checksums.present(folder) is None:
+        sums = checksums.hashed(whole_features(folder))
+        checksums.write(folder, Checksums((sums,), (checksums.of_ids(old),)))
     shutil.rmtree(folder / "partial", ignore_errors=True)
+
+
+def write_rows(
+    folder: Path,
+    rows: np.ndarray,
+    dim: int,
+    content: Callable[[BinaryIO], None],
+    old: Sums | None = None,
+    touched: np.ndarray | None = None,
+    ids: np.ndarray | None = None,
+) -> None:
+    """Write features.npy (n, dim), whose bytes `content` writes, then ids.npy, rows (n,) of ROW, and checksums.json.
+
+    `old` are the digests of what is there and `touched` (t,) the rows that will differ. `ids` is what ids.npy shall
+    hold where that is not `rows`. A crash in between leaves files that the checksums expect.
+    """
+    ids = rows if ids is None else ids
+    path = folder / "features.npy"
+    before, unknown = checksums.present(folder), path.exists()
+    with whole_file(path) as temporary:
+        with temporary.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), dim)}
+            np.lib.format.write_array_header_1_0(file, header)
+            content(file)
+        sums = checksums.hashed(_load(temporary, "r"), old, touched)
+        if before is not None or not unknown:
+            before = before or Checksums((), ())
+            both = Checksums((sums, *before.features), (checksums.of_ids(ids), *before.ids))
+            checksums.write(folder, both)
+    save(folder / "ids.npy", ids)
+    checksums.write(folder, Checksums((sums,), (checksums.of_ids(ids),)))
+
+
+def _kept(folder: Path, old: np.ndarray, touched: np.ndarray) -> Sums | None:
+    """Return the digests of features.npy as it is, once the blocks of `touched` that have old rows are found sound."""
+    known = checksums.present(folder)
+    if known is None:
+        return None
+    whole = whole_features(folder)
+    sums = checksums.settled(whole, known)
+    if sums is None:
+        raise damaged_rows(folder, 0, len(whole))
+    edges = np.append(touched, len(old) - 1) // sums.step  # the last block grows
+    for start, stop in checksums.damaged(whole, known, np.unique(edges[edges < len(sums.blocks)])):
+        raise damaged_rows(folder, start, stop)
+    return sums
 
 
 def _targets(old: np.ndarray, waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -191,6 +313,7 @@ def _block_type(dim: int) -> np.dtype[np.void]:
     return np.dtype([("id", "<i8"), ("fingerprint", "S32"), ("features", "<f4", (dim,))])
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)

@@ -1,6 +1,6 @@
 """Features on disk: one folder a name and encoder, one row an image, matched by id and fingerprint.
 
-features/NAME-DIGEST/  features.npy, ids.npy (see rows.py), definition.json, encoder/
+features/NAME-DIGEST/  features.npy, ids.npy, checksums.json (see rows.py), definition.json, encoder/
 
 Of several folders of one name the one with the newest definition.json counts. A new name gets its definition.json as
 soon as its encoder is saved, so that a run cut short goes on with the same encoder and the blocks that are there; an
@@ -21,8 +21,19 @@ from pathlib import Path
 import numpy as np
 
 from annotate_select.errors import FeaturesError, did_you_mean, listed
+from annotate_select.features import checksums
 from annotate_select.features.encoder import Encoder
-from annotate_select.features.rows import ROW, BlockWriter, compare, corrupt, merge, partial_rows, read_rows
+from annotate_select.features.rows import (
+    ROW,
+    BlockWriter,
+    compare,
+    corrupt,
+    merge,
+    partial_rows,
+    read_rows,
+    read_sound,
+    whole_features,
+)
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
 
@@ -68,7 +79,7 @@ class FeatureStore:
         other bytes than the image has now.
         """
         folder, record = self._current(name)
-        rows, array = read_rows(folder)
+        rows, array = read_sound(folder)
         if len(rows) == 0:
             raise FeaturesError(f"features {name!r} are not finished; run `annotate-select embed` again to go on")
         ids = np.fromiter(fingerprints.keys(), np.int64, len(fingerprints))
@@ -92,6 +103,22 @@ class FeatureStore:
     def definition(self, name: str) -> dict[str, object]:
         """Return the definition of the encoder that made the features."""
         return self._current(name)[1].definition
+
+    def folders(self, name: str) -> list[Path]:
+        """Return every folder of a name, those replaced or never finished first, oldest before newer; the current last.
+
+        Raises FeaturesError when the name is unknown.
+        """
+        current = self._current(name)[0]
+        others = [folder for match, folder in self._folders() if match["name"] == name and folder != current]
+        made = {folder: record.created_at for folder, record in self._records(name)}
+        return [*sorted(others, key=lambda folder: made.get(folder, "")), current]
+
+    def made_at(self, folder: Path) -> str | None:
+        """Return when the features in a folder became the current ones, ISO 8601; None before they ever did."""
+        if not (folder / "definition.json").exists():
+            return None
+        return _read_record(folder, folder.name.rpartition("-")[2]).created_at
 
     def encoder_folder(self, name: str, digest: str) -> Path:
         """Return where the encoder of these features is saved."""
@@ -244,11 +271,14 @@ def _save_encoder(encoder: Encoder, folder: Path, anew: bool) -> None:
 
 
 def _rows_or_none(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read rows that are about to be replaced: corrupt ones count as none."""
-    try:
-        return read_rows(folder)
-    except FeaturesError:
-        return read_rows(folder / "none")
+    """Read rows that are about to be replaced: where anything is damaged, they count as none."""
+    with suppress(FeaturesError):
+        rows, array = read_rows(folder)
+        known = checksums.present(folder) if len(rows) else None
+        sound = known is None or checksums.of_ids(rows) in known.ids
+        if sound and (known is None or not any(checksums.damaged(whole_features(folder), known))):
+            return rows, array
+    return read_rows(folder / "none")
 
 
 def _read_record(folder: Path, expected: str) -> _Record:

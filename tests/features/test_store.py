@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from store_tools import Killed, Mean, Pool, check, extend, fingerprint, folder_of, image
 
 from annotate_select import files
 from annotate_select.errors import FeaturesError
 from annotate_select.features import rows as rows_module
 from annotate_select.features.rows import ROW, compare
 from annotate_select.features.store import FeatureStore
-
-SIZE = 2
-
-
-class Mean:
-    """The mean colour of an image, times `factor`."""
-
-    image_size = SIZE
-    dim = 3
-
-    def __init__(self, factor: float = 1.0) -> None:
-        self.factor = factor
-        self.encoded = 0
-
-    def definition(self) -> dict[str, object]:
-        return {"kind": "mean", "how": {"factor": self.factor, "axes": (1, 2)}}
-
-    def encode(self, images: np.ndarray) -> np.ndarray:
-        self.encoded += len(images)
-        return (images.mean(axis=(1, 2)) * self.factor).astype(np.float32)
-
-    def save(self, folder: Path) -> None:
-        (folder / "factor.json").write_text(json.dumps(self.factor))
-
-
-def image(value: int) -> np.ndarray:
-    return np.full((SIZE, SIZE, 3), value, np.uint8)
-
-
-def fingerprint(value: int) -> str:
-    return f"{value:032x}"
-
-
-class Pool:
-    """Images as id -> value; the value is the colour and, as hexadecimal, the fingerprint."""
-
-    def __init__(self, values: dict[int, int]) -> None:
-        self.values = values
-
-    @property
-    def ids(self) -> list[int]:
-        return list(self.values)
-
-    @property
-    def fingerprints(self) -> list[str]:
-        return [fingerprint(value) for value in self.values.values()]
-
-    @property
-    def by_id(self) -> dict[int, str]:
-        return dict(zip(self.ids, self.fingerprints, strict=True))
-
-    def batches(self, positions: list[int], size: int = 2) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start in range(0, len(positions), size):
-            part = positions[start : start + size]
-            yield np.array(part), np.stack([image(self.values[self.ids[i]]) for i in part])
-
-
-def extend(store: FeatureStore, pool: Pool, encoder: Mean, replace: bool = False) -> list[int]:
-    pending = store.pending("f", encoder, pool.ids, pool.fingerprints, replace=replace)
-    batches = pool.batches(pending)
-    return store.extend("f", encoder, np.array(pool.ids), pool.fingerprints, batches, replace=replace)
-
-
-def check(store: FeatureStore, pool: Pool, factor: float = 1.0) -> None:
-    """Every image of the pool has the row made of it."""
-    features = store.open("f", pool.by_id)
-    found = dict(zip(features.ids.tolist(), features.array.tolist(), strict=True))
-    for image_id, value in pool.values.items():
-        assert found[image_id] == [value * factor] * 3
 
 
 @pytest.fixture
@@ -93,10 +24,6 @@ def store(tmp_path: Path) -> FeatureStore:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "BLOCK_ROWS", 2)
-
-
-def folder_of(store: FeatureStore, encoder: Mean | None = None) -> Path:
-    return store.folder / f"f-{files.digest((encoder or Mean()).definition())}"
 
 
 def test_stored_rows_come_back_memory_mapped(store: FeatureStore) -> None:
@@ -114,6 +41,7 @@ def test_stored_rows_come_back_memory_mapped(store: FeatureStore) -> None:
     assert features.digest == files.digest(Mean().definition())
     assert store.encoder_folder("f", features.digest).joinpath("factor.json").read_text() == "1.0"
     assert sorted(path.name for path in folder_of(store).iterdir()) == [
+        "checksums.json",
         "definition.json",
         "encoder",
         "features.npy",
@@ -181,10 +109,6 @@ def test_a_changed_image_is_stale_until_it_is_encoded_again_in_its_place(store: 
     check(store, pool)
 
 
-class Killed(BaseException):
-    """What a kill looks like from inside."""
-
-
 @pytest.mark.usefixtures("small_blocks")
 def test_killed_while_encoding_only_the_rest_is_encoded(store: FeatureStore) -> None:
     pool = Pool({i: 10 * i for i in range(1, 8)})
@@ -228,7 +152,7 @@ def test_killed_between_the_two_renames(store: FeatureStore, monkeypatch: pytest
     pool = Pool({1: 10, 2: 20})
     extend(store, pool, Mean())
     pool.values |= {2: 22, 3: 30}
-    real = rows_module._save
+    real = rows_module.save
 
     def dying(path: Path, array: np.ndarray) -> None:
         if path.name == "ids.npy":
@@ -236,7 +160,7 @@ def test_killed_between_the_two_renames(store: FeatureStore, monkeypatch: pytest
         real(path, array)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rows_module, "_save", dying)
+        patch.setattr(rows_module, "save", dying)
         with pytest.raises(Killed):
             extend(store, pool, Mean())
     folder = folder_of(store)

@@ -1,0 +1,137 @@
+"""`annotate-select features`: what is stored, whether it is sound, and how it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from annotate_select import files
+from annotate_select.cli import cli
+from annotate_select.errors import BusyError, FeaturesError
+from annotate_select.features.store import FeatureStore
+from annotate_select.project import Project
+
+
+class Tiny:
+    """Features of width 3 that cost nothing: the mean colour, times a factor."""
+
+    image_size = 8
+    dim = 3
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def definition(self) -> dict[str, object]:
+        return {"kind": "tiny", "factor": self.factor}
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        return (images.mean(axis=(1, 2)) * self.factor).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        (folder / "factor.json").write_text(json.dumps(self.factor))
+
+
+def store_tiny(project: Project, name: str, factor: float = 1.0, leave_out: int = 0) -> FeatureStore:
+    """Store tiny features of the pool's images, but for the last few."""
+    store = FeatureStore(project.root / "features")
+    opened = project.features("autoencoder")
+    fingerprints = [row.decode() for row in store.covers("autoencoder")["fingerprint"]]
+    n = len(opened.ids) - leave_out
+    images = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3)).astype(np.uint8)
+    store.extend(name, Tiny(factor), opened.ids, fingerprints, iter([(np.arange(n), images)]), replace=True)
+    return store
+
+
+def run(root: Path, *arguments: str, **options: str) -> Result:
+    return CliRunner().invoke(cli, ["-p", str(root), "features", *arguments], input=options.get("input"))
+
+
+def answer(root: Path, *arguments: str) -> dict[str, object]:
+    done = run(root, *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_list_and_show(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        store_tiny(project, "tiny", 1.0)
+        store_tiny(project, "tiny", 2.0, leave_out=5)
+        found = project.features_list()
+    assert [(one.name, one.current, one.images, one.rows, one.dim) for one in found] == [
+        ("autoencoder", True, 120, 120, 16),
+        ("tiny", True, 115, 115, 3),
+        ("tiny", False, 120, 120, 3),
+    ]
+    assert all(one.pool == 120 and one.dtype == "float32" and one.bytes > 1000 and one.made_at for one in found)
+    assert found[1].digest == files.digest(Tiny(2.0).definition())
+    lines = run(project_root, "list").output.splitlines()
+    assert len(lines) == 3
+    assert f"tiny-{found[1].digest}  tiny, 115 of 120 images x 3 float32" in lines[1]
+    assert lines[2].endswith(", replaced")
+    assert len(answer(project_root, "list")["features"]) == 3  # type: ignore[arg-type]
+    assert answer(project_root, "show", "tiny")["definition"] == {"kind": "tiny", "factor": 2.0}
+    assert '"factor": 2.0' in run(project_root, "show", "tiny").output
+    done = run(project_root, "show", "tinny")
+    assert isinstance(done.exception, FeaturesError)
+    assert "did you mean tiny?" in str(done.exception)
+
+
+def test_a_damaged_folder_is_listed_with_its_problem(project_root: Path) -> None:
+    (folder,) = (project_root / "features").glob("autoencoder-*")
+    (folder / "definition.json").write_text("{")
+    with Project.open(project_root) as project:
+        (found,) = project.features_list()
+    assert found.problem is not None
+    assert "definition.json is corrupt" in found.line()
+
+
+def test_verify_says_what_is_damaged_and_mend_makes_embed_encode_it_again(project_root: Path) -> None:
+    assert answer(project_root, "verify")["damaged"] == []
+    (folder,) = (project_root / "features").glob("autoencoder-*")
+    array = np.lib.format.open_memmap(folder / "features.npy", mode="r+")
+    before = array.copy()
+    array[3] += 1
+    array.flush()
+    done = run(project_root, "verify", "autoencoder")
+    assert done.exit_code == 1
+    assert len(done.output.splitlines()) == 1
+    assert "features.npy: rows 0 to 119 are not what was written" in done.output
+    assert "--mend" in done.output
+    done = run(project_root, "verify", "--mend")
+    assert (done.exit_code, done.output.startswith("forgot 120 rows")) == (0, True)
+    with Project.open(project_root) as project:
+        project.embed()
+        np.testing.assert_allclose(project.features().array, before, atol=1e-5)
+    assert answer(project_root, "verify")["damaged"] == []
+
+
+def test_remove_takes_all_folders_of_a_name(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        store_tiny(project, "tiny", 1.0)
+        store_tiny(project, "tiny", 2.0)
+    assert run(project_root, "remove", "tiny", input="n\n").exit_code == 1
+    assert len(list((project_root / "features").glob("tiny-*"))) == 2
+    assert run(project_root, "remove", "tiny", input="y\n").exit_code == 0
+    assert not list((project_root / "features").glob("tiny-*"))
+    with Project.open(project_root) as project:
+        store_tiny(project, "tiny")
+    assert len(answer(project_root, "remove", "tiny", "--yes")["removed"]) == 1  # type: ignore[arg-type]
+
+
+def test_what_is_in_use_is_not_removed(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        with pytest.raises(FeaturesError, match="are the only ones here; embed with another"):
+            project.features_remove("autoencoder")
+        store_tiny(project, "tiny")
+        with files.lock(project_root / ".computing.lock", "computing features"), pytest.raises(BusyError):
+            project.features_remove("autoencoder")
+        settings = project_root / "project.toml"
+        settings.write_text(settings.read_text().replace("[select]", '[select]\nfeatures = "tiny"'))
+        with pytest.raises(FeaturesError, match=r"'tiny' are the project's default; set select\.features"):
+            project.features_remove("tiny")
