@@ -15,19 +15,19 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from annotate_select.errors import FeaturesError, did_you_mean, listed
 from annotate_select.features import checksums
+from annotate_select.features.definitions import Record, differences, later, plain, read_record
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.rows import (
     ROW,
     BlockWriter,
     compare,
-    corrupt,
     merge,
     partial_rows,
     read_rows,
@@ -39,7 +39,7 @@ from annotate_select.progress import Progress, silent
 
 __all__ = ["FeatureStore", "Features"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _FOLDER = re.compile(r"(?P<name>.+)-(?P<digest>[0-9a-f]{16})")
 
 
@@ -52,14 +52,6 @@ class Features:
     array: np.ndarray  # (n, d) float32, memory-mapped
     ids: np.ndarray  # (n,) int64 database ids
     keys: Sequence[str] = ()  # (n,) given by who knows the database
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What definition.json says."""
-
-    definition: dict[str, object]
-    created_at: str
 
 
 class FeatureStore:
@@ -118,7 +110,17 @@ class FeatureStore:
         """Return when the features in a folder became the current ones, ISO 8601; None before they ever did."""
         if not (folder / "definition.json").exists():
             return None
-        return _read_record(folder, folder.name.rpartition("-")[2]).created_at
+        return read_record(folder, folder.name.rpartition("-")[2]).created_at
+
+    def stored_definition(self, name: str, digest: str) -> dict[str, object] | None:
+        """Return the definition of features that may have been replaced since; None when they are gone."""
+        folder = self.folder / f"{name}-{digest}"
+        return read_record(folder, digest).definition if (folder / "definition.json").exists() else None
+
+    def width(self, name: str) -> int:
+        """Return the width d of stored features. Raises FeaturesError when there are none yet."""
+        folder, _ = self._current(name)
+        return int(whole_features(folder).shape[1])
 
     def encoder_folder(self, name: str, digest: str) -> Path:
         """Return where the encoder of these features is saved."""
@@ -178,14 +180,14 @@ class FeatureStore:
             if (match := _FOLDER.fullmatch(folder.name)) and _NAME.fullmatch(match["name"]) and folder.is_dir():
                 yield match, folder
 
-    def _records(self, name: str) -> list[tuple[Path, _Record]]:
+    def _records(self, name: str) -> list[tuple[Path, Record]]:
         return [
-            (folder, _read_record(folder, match["digest"]))
+            (folder, read_record(folder, match["digest"]))
             for match, folder in self._folders()
             if match["name"] == name and (folder / "definition.json").exists()
         ]
 
-    def _current(self, name: str) -> tuple[Path, _Record]:
+    def _current(self, name: str) -> tuple[Path, Record]:
         records = self._records(name)
         if records:
             return max(records, key=lambda one: one[1].created_at)
@@ -196,31 +198,33 @@ class FeatureStore:
     def _folder_for(self, name: str, encoder: Encoder, replace: bool) -> Path:
         """Return the folder of this name and encoder; refuse a name that belongs to another encoder."""
         if not _NAME.fullmatch(name):
-            raise FeaturesError(f"{name!r} cannot name features; use letters, digits, '.', '_' and '-', at most 100")
+            raise FeaturesError(
+                f"{name!r} cannot name features; use at most 100 letters, digits, '.', '_', '+' and '-'"
+            )
         definition = encoder.definition()
         folder = self.folder / f"{name}-{digest(definition)}"
         if not replace and name in self.names():
             current, record = self._current(name)
             if current != folder:
                 raise FeaturesError(
-                    f"features {name!r} were made by another encoder ({_differences(record.definition, definition)}); "
+                    f"features {name!r} were made by another encoder ({differences(record.definition, definition)}); "
                     "give the new ones another --name, or replace them with --retrain"
                 )
         return folder
 
     def _make_current(self, name: str, folder: Path, definition: dict[str, object]) -> None:
         """Write definition.json with a time later than that of every other folder of the name."""
-        others: list[_Record] = []
+        others: list[Record] = []
         for match, other in self._folders():
             if match["name"] == name and (other / "definition.json").exists():
                 try:
-                    others.append(_read_record(other, match["digest"]))
+                    others.append(read_record(other, match["digest"]))
                 except FeaturesError:
                     if other != folder:  # replaced for being corrupt: it must not be asked again
                         (other / "definition.json").unlink()
-        if others and max(others, key=lambda one: one.created_at).definition == _plain(definition):
+        if others and max(others, key=lambda one: one.created_at).definition == plain(definition):
             return
-        created = max([datetime.now(UTC), *(_later(one.created_at) for one in others)])
+        created = max([datetime.now(UTC), *(later(one.created_at) for one in others)])
         content = {"name": name, "created_at": created.isoformat(timespec="microseconds"), "definition": definition}
         write_whole(folder / "definition.json", json.dumps(content, indent=2) + "\n")
 
@@ -281,43 +285,5 @@ def _rows_or_none(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return read_rows(folder / "none")
 
 
-def _read_record(folder: Path, expected: str) -> _Record:
-    path = folder / "definition.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        record = _Record(dict(content["definition"]), str(content["created_at"]))
-        _later(record.created_at)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise corrupt(path, f"it cannot be read ({type(error).__name__}: {error})") from error
-    if digest(record.definition) != expected:
-        raise corrupt(path, "it does not fit the name of its folder")
-    return record
-
-
-def _later(moment: str) -> datetime:
-    return datetime.fromisoformat(moment) + timedelta(microseconds=1)
-
-
-def _plain(definition: Mapping[str, object]) -> object:
-    """Return the definition as it reads back from JSON: lists for tuples."""
-    return json.loads(json.dumps(definition))
-
-
 def _fingerprints(values: Iterable[str]) -> np.ndarray:
     return np.array(list(values), "S32")
-
-
-def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> str:
-    """Name the fields of two definitions that differ, inner ones as `outer.inner`."""
-    before, after = dict(_flat(old)), dict(_flat(new))
-    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
-    parts = [f"{name}: {before.get(name, 'nothing')} stored, {after.get(name, 'nothing')} asked" for name in names]
-    return listed(parts, most=5)
-
-
-def _flat(definition: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in definition.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, list(value) if isinstance(value, tuple) else value

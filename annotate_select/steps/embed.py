@@ -19,11 +19,13 @@ from annotate_select.features.backbones import (
     open_backbone,
     unknown_encoder,
 )
+from annotate_select.features.derived import Concatenation, ModelOutput, derived_parts, load_derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.derived import derived_name, fill_derived, is_derived, make_derived, require_fresh
 from annotate_select.steps.home import Home
 
 __all__ = ["embed", "load_encoder", "open_features"]
@@ -47,7 +49,7 @@ def embed(
 
     Raises FeaturesError when the pool is empty, the encoder is unknown, or `name` holds features of another encoder.
     """
-    name = name or feature_name(encoder)
+    name = name or (derived_name(encoder) if is_derived(encoder) else feature_name(encoder))
     with home.lock("computing features"):
         table = images.pool_table(home.db)
         if len(table.ids) == 0:
@@ -67,6 +69,7 @@ def open_features(home: Home, name: str | None = None) -> Features:
     name = name or home.config.select.features or _only(store)
     table = images.pool_table(home.db)
     features = store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
+    require_fresh(store, name)
     keys = dict(zip(table.ids.tolist(), table.keys, strict=True))
     return Features(
         features.name, features.digest, features.array, features.ids, [keys.get(i, "") for i in features.ids.tolist()]
@@ -80,6 +83,9 @@ def load_encoder(home: Home, name: str) -> Encoder:
     folder = store.encoder_folder(name, digest(definition))
     if definition.get("kind") == "autoencoder":
         return Autoencoder.load(folder)
+    if derived_parts(definition):
+        require_fresh(store, name)
+        return load_derived(folder, definition)
     return load_backbone(folder, definition)
 
 
@@ -105,6 +111,8 @@ def _encoder(
     progress: Progress,
 ) -> Encoder:
     """Load the encoder these features were made with, or make it."""
+    if is_derived(encoder):
+        return make_derived(store, encoder)
     if is_backbone(encoder):
         return open_backbone(encoder, weights, image_size)
     if encoder != "autoencoder":
@@ -167,6 +175,10 @@ def _encode_missing(
     home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
 ) -> None:
     """Encode the images that have no row yet; one that cannot be read any more is marked unreadable."""
+    if isinstance(encoder, Concatenation | ModelOutput):
+        fingerprints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
+        fill_derived(store, name, encoder, fingerprints, replace=retrain, progress=progress)
+        return
     pending = store.pending(name, encoder, table.ids, table.fingerprints, replace=retrain)
     failed: list[tuple[int, str]] = []
     batches = _batches(home, table, pending, encoder.image_size, failed)

@@ -11,7 +11,8 @@ import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, listed
+from annotate_select.features.derived import derived_parts
 from annotate_select.features.rows import compare, read_rows
 from annotate_select.features.store import FeatureStore
 from annotate_select.features.verify import Damage, mend, verify
@@ -130,6 +131,9 @@ def _require_unused(home: Home, store: FeatureStore, name: str) -> None:
             f"features {name!r} are the project's default; set select.features in project.toml to others first"
         )
     others = [one for one in store.names() if one != name]
+    made = [one for one in others if any(part.name == name for part in derived_parts(store.definition(one)))]
+    if made:
+        raise FeaturesError(f"features {listed(made)} are made of features {name!r}; remove those first")
     if not others:
         raise FeaturesError(
             f"features {name!r} are the only ones here; embed with another --encoder first, "

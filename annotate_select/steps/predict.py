@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate_select.errors import ImageError, LearningError
+from annotate_select.features.derived import Concatenation, ModelOutput
 from annotate_select.features.encoder import Encoder
 from annotate_select.files import write_whole
 from annotate_select.pool.decode import decode_many
@@ -56,7 +57,7 @@ def predict(
     reference = Reference.of(features.array, seed=home.config.seed)
     predictions: list[Prediction] = []
     encoder = load_encoder(home, model.features)
-    for positions, encoded, problems in _encoded(encoder, [entry.path for entry in entries]):
+    for positions, encoded, problems in _encoded(home, encoder, [entry.path for entry in entries]):
         probabilities = model.head.probabilities(encoded)
         novelty = reference.novelty(encoded)
         found = {
@@ -71,8 +72,16 @@ def predict(
     return predictions
 
 
-def _encoded(encoder: Encoder, paths: Sequence[Path]) -> Iterator[tuple[list[int], np.ndarray, list[tuple[int, str]]]]:
+Encoded = tuple[list[int], np.ndarray, list[tuple[int, str]]]
+
+
+def _encoded(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Encoded]:
     """Yield (positions of the good images (g,), their features (g, d), positions and reasons of the broken)."""
+    if isinstance(encoder, Concatenation | ModelOutput):
+        parts = [_encoded(home, load_encoder(home, part.name), paths) for part in encoder.parts]
+        for pieces in zip(*parts, strict=True):
+            yield _side_by_side(encoder, pieces)
+        return
     decoded = decode_many(paths, encoder.image_size)
     while chunk := list(islice(decoded, BATCH)):
         good = [(i, image) for i, image in chunk if not isinstance(image, ImageError)]
@@ -81,6 +90,14 @@ def _encoded(encoder: Encoder, paths: Sequence[Path]) -> Iterator[tuple[list[int
         images = np.stack([image for _, image in good]) if good else np.empty((0, size, size, 3), dtype=np.uint8)
         features = encoder.encode(images) if good else np.empty((0, encoder.dim), dtype=np.float32)
         yield [i for i, _ in good], features, broken
+
+
+def _side_by_side(encoder: Concatenation | ModelOutput, pieces: Sequence[Encoded]) -> Encoded:
+    """Make of each part's features those made of them; an image that one part cannot see is broken."""
+    broken = dict(problem for _, _, problems in pieces for problem in problems)
+    good = [position for position in pieces[0][0] if position not in broken]
+    rows = [features[[place not in broken for place in places]] for places, features, _ in pieces]
+    return good, encoder.encode(np.hstack(rows)), sorted(broken.items())
 
 
 def _prediction(key: str, classes: Sequence[str], probabilities: np.ndarray, novelty: float) -> Prediction:

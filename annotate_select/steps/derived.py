@@ -1,0 +1,171 @@
+"""Features made of stored features: `a+b` side by side, or `model:PATH`, what a trained model says of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.errors import FeaturesError, LearningError
+from annotate_select.features.definitions import differences
+from annotate_select.features.derived import Concatenation, ModelOutput, Part, derived_parts
+from annotate_select.features.store import Features, FeatureStore
+from annotate_select.files import digest
+from annotate_select.learning.head import Head
+from annotate_select.progress import Progress, silent
+
+__all__ = ["derived_name", "fill_derived", "is_derived", "make_derived", "require_fresh"]
+
+ROWS = 4096  # read and scaled together
+OUTPUT = "probabilities"  # what is taken of a model where nothing else is asked for
+_TAKEN = re.compile(r":(probabilities|logits|penultimate)$")
+
+
+def is_derived(encoder: str) -> bool:
+    """Tell whether an encoder's name asks for features made of others."""
+    return encoder.startswith("model:") or ("+" in encoder and ":" not in encoder)
+
+
+def derived_name(encoder: str) -> str:
+    """Return the name of such features where none is given: `a+b`, or the model's project and number."""
+    if not encoder.startswith("model:"):
+        return encoder
+    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix("model:")))
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{folder.parent.parent.name}-model-{folder.name}").lstrip("._-")
+
+
+def make_derived(store: FeatureStore, encoder: str) -> Concatenation | ModelOutput:
+    """Return the encoder over the store's features that `a+b` or `model:PATH[:probabilities|logits]` names.
+
+    Raises FeaturesError when a part is not there, or there are no features of the kind a model was trained on.
+    """
+    if encoder.startswith("model:"):
+        return _model(store, encoder.removeprefix("model:"))
+    names = encoder.split("+")
+    if len(names) < 2 or "" in names or len(set(names)) < len(names):
+        raise FeaturesError(f"{encoder!r} must name two or more different features with + between them")
+    return Concatenation([_part(store, name) for name in names])
+
+
+def fill_derived(
+    store: FeatureStore,
+    name: str,
+    encoder: Concatenation | ModelOutput,
+    fingerprints: dict[int, str],
+    *,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Store the rows that are missing, made of the parts' rows; `fingerprints` are the pool's, by id.
+
+    Raises FeaturesError when a part has other features by now, or no row of an image's present bytes.
+    """
+    ids, prints = np.fromiter(fingerprints, np.int64, len(fingerprints)), list(fingerprints.values())
+    pending = store.pending(name, encoder, ids, prints, replace=replace)
+    parts = [_opened(store, name, part, fingerprints) for part in encoder.parts]
+    batches = _batches(parts, ids, pending)
+    store.extend(name, encoder, ids, prints, batches, progress=progress, replace=replace)
+
+
+def require_fresh(store: FeatureStore, name: str) -> None:
+    """Refuse features whose parts have been replaced since. Raises FeaturesError that shows the difference."""
+    definition = store.definition(name)
+    for part in derived_parts(definition):
+        if part.name not in store.names():
+            continue  # removed: what was made of it stays true
+        now = store.definition(part.name)
+        if digest(now) != part.digest:
+            before = store.stored_definition(part.name, part.digest)
+            what = differences(before, now).replace("asked", "now") if before else f"digest {part.digest} stored"
+            raise FeaturesError(
+                f"features {name!r} were made of features {part.name!r} that were replaced since ({what}); make them "
+                f"again with `{_command(name, definition)} --retrain`"
+            )
+
+
+def _opened(store: FeatureStore, name: str, part: Part, fingerprints: dict[int, str]) -> Features:
+    if digest(store.definition(part.name)) != part.digest:
+        require_fresh(store, name)
+    try:
+        return store.open(part.name, fingerprints)
+    except FeaturesError as error:
+        command = _command(part.name, store.definition(part.name))
+        raise FeaturesError(f"features {name!r} need {part.name!r}: {error} (`{command}`)") from error
+
+
+def _batches(
+    parts: Sequence[Features], ids: np.ndarray, positions: Sequence[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (positions (b,), rows of all parts side by side (b, D))."""
+    orders = [np.argsort(part.ids) for part in parts]
+    for start in range(0, len(positions), ROWS):
+        chosen = np.array(positions[start : start + ROWS])
+        rows = [
+            part.array[order[np.searchsorted(part.ids, ids[chosen], sorter=order)]]
+            for part, order in zip(parts, orders, strict=True)
+        ]
+        yield chosen, np.hstack(rows)
+
+
+def _part(store: FeatureStore, name: str) -> Part:
+    return Part(name, digest(store.definition(name)), store.width(name))
+
+
+def _command(name: str, definition: dict[str, object]) -> str:
+    """Write the command that makes features like these."""
+    kind, parts = definition.get("kind"), derived_parts(definition)
+    encoder = str(definition.get("model", ""))
+    if kind == "concatenation":
+        encoder = "+".join(part.name for part in parts)
+    elif kind == "model":
+        encoder = "model:PATH"
+    named = "" if name == (encoder or "autoencoder") else f" --name {name}"
+    return f"annotate-select embed{f' --encoder {encoder}' if encoder else ''}{named}"
+
+
+def _model(store: FeatureStore, asked: str) -> ModelOutput:
+    taken = _TAKEN.search(asked)
+    folder = _model_folder(_TAKEN.sub("", asked))
+    try:
+        said = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
+        name, wanted, classes = str(said["features"]), str(said["features_digest"]), list(map(str, said["classes"]))
+    except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
+        raise FeaturesError(f"{folder} holds no linear model that can be read ({error})") from error
+    for mine in store.names():
+        if digest(store.definition(mine)) == wanted:
+            return ModelOutput(_part(store, mine), head, classes, taken[1] if taken else OUTPUT)
+    raise FeaturesError(
+        f"the model {folder} was trained on features {name}-{wanted}, which this project does not have; "
+        + _way_there(store, folder, name, wanted)
+    )
+
+
+def _way_there(store: FeatureStore, folder: Path, name: str, wanted: str) -> str:
+    """Say how this project comes to the features that a model was trained on."""
+    theirs = folder.parent.parent / "features" / f"{name}-{wanted}"
+    try:
+        definition = json.loads((theirs / "definition.json").read_text(encoding="utf-8"))["definition"]
+    except (OSError, ValueError, KeyError, TypeError):
+        definition = {}
+    if definition.get("kind") == "backbone":
+        return f"make them first: `{_command(name, definition)}`"
+    mine = store.folder / theirs.name
+    return (
+        f"copy {theirs}/definition.json and {theirs}/encoder to {mine}, then run `annotate-select embed --name {name}`"
+    )
+
+
+def _model_folder(path: str) -> Path:
+    """Return the folder of a model: PATH itself, or the newest model of the project at PATH."""
+    folder = Path(path).expanduser().resolve()
+    if (folder / "model.json").exists():
+        return folder
+    models = folder / "models"
+    numbers = [int(one.name) for one in models.iterdir() if one.name.isdigit()] if models.is_dir() else []
+    if not numbers:
+        raise FeaturesError(f"{folder} is neither a model (models/NUMBER of a project) nor a project with a model")
+    return models / str(max(numbers))
