@@ -1,7 +1,7 @@
 """An autoencoder that learns from the user's own unlabelled images what to select by.
 
-Any square image from 8 pixels up will do: the encoder pools its last map to 4 x 4 and the decoder cuts the image out
-of the next power of two. `network.py` holds the network and its objective, `training.py` the loop.
+Any square image from 8 pixels up will do. `network.py` holds the encoders, the decoder and their objectives,
+`dictionary.py` learns the default encoder, `training.py` is the loop of gradients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from annotate_select.errors import FeaturesError
 from annotate_select.features.encoder import chosen_device, weights_digest
 from annotate_select.features.images import Images
-from annotate_select.features.network import AutoencoderConfig, Network
+from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
 from annotate_select.features.training import Epoch, Trainer
 from annotate_select.files import write_whole
 from annotate_select.progress import Progress, silent
@@ -75,6 +75,8 @@ class Autoencoder:
         self.history = [_numbers(epoch) for epoch in trainer.history]
         self.trained_on = trained_on
         self._network = network.eval()
+        if isinstance(network.encoder, DictionaryEncoder):
+            return self  # whitened already
         rows = trainer.train_rows[:: -(-len(trainer.train_rows) // MOST_WHITENED)]
         network.whiten(torch.cat([self._run(network.encoder, found.batch(part)) for part in _parts(rows)]))
         return self
@@ -104,10 +106,9 @@ class Autoencoder:
 
     def definition(self) -> dict[str, object]:
         """Return all that decides the features: architecture, weights, preprocessing, what it was trained on."""
-        architecture = {name: getattr(self.config, name) for name in ("image_size", "dim", "width", "most_width")}
         return {
             "kind": "autoencoder",
-            "architecture": architecture,
+            "architecture": self.config.architecture(),
             "weights": weights_digest(self._fitted().encoder.state_dict()),
             "preprocessing": "shorter side to image_size, centre crop, RGB / 255",
             "trained_on": self.trained_on,
@@ -134,7 +135,7 @@ class Autoencoder:
         """
         try:
             about = json.loads((folder / "autoencoder.json").read_text(encoding="utf-8"))
-            loaded = cls(AutoencoderConfig(**about["config"]))
+            loaded = cls(AutoencoderConfig.of(about["config"]))
             loaded.config.check()
             loaded.trained_on, loaded.stopped = str(about["trained_on"]), str(about["stopped"])
             loaded.history = [_numbers(epoch) for epoch in about["history"]]

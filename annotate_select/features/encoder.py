@@ -13,7 +13,7 @@ from torch import Tensor
 from annotate_select.errors import FeaturesError
 from annotate_select.files import digest
 
-__all__ = ["Encoder", "chosen_device", "weights_digest"]
+__all__ = ["Encoder", "chosen_device", "has_bfloat16", "weights_digest"]
 
 
 class Encoder(Protocol):
@@ -53,6 +53,13 @@ def chosen_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise FeaturesError(f"this machine has no device {name!r}; use auto or cpu") from error
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Say whether this device computes in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -1,15 +1,18 @@
-"""The autoencoder's network and its objective, from small to large; shapes stand at the end of the lines.
+"""The autoencoder's network and its objectives, from small to large; shapes stand at the end of the lines.
 
-Reconstruction alone groups images by brightness and background. So the loss has two parts: the decoder must rebuild an
-augmented view from its latent (mean squared error), and the latents of two views of one image must agree, while each
-dimension keeps its spread and no two say the same (VICReg, Bardes et al., ICLR 2022, eq. 1-6), behind a projector that
-only training sees. The decoder stays: it shows what the machine sees.
+Reconstruction alone groups images by brightness and background, and minutes on a CPU are too few for gradients to find
+better. So the default encoder, `dictionary`, is not trained by gradients: its filters are the centroids of small
+whitened patches (Coates, Ng and Lee, "An analysis of single-layer networks in unsupervised feature learning", AISTATS
+2011), learned in seconds by dictionary.py; only its decoder is trained. The other kinds train a convolutional encoder:
+`plain` rebuilds the image, `denoising` rebuilds it from one with holes, `variational` from a latent that is a
+distribution, and `joint` rebuilds an augmented view while the latents of two views of one image must agree (VICReg).
+The decoder always stays: it shows what the machine sees.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -17,26 +20,29 @@ from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError
 
-__all__ = ["AutoencoderConfig", "Network", "augmented", "vicreg"]
+__all__ = ["KINDS", "AutoencoderConfig", "DictionaryEncoder", "Network", "augmented", "contrasts", "holed", "vicreg"]
 
+KINDS = ("dictionary", "joint", "plain", "denoising", "variational")
 LAST = 4  # side of the last feature map: small enough for one linear layer, large enough to know where things are
 PROJECTED = 256  # width of the projector: VICReg works in a space wider than the latent
 
 
 @dataclass
 class AutoencoderConfig:
-    """Every setting; the defaults train 480 images in well under a minute on two cores, 10,000 in under five."""
+    """Every setting; the defaults learn from 480 images in some seconds on two cores, from 10,000 in a minute."""
 
+    kind: str = "dictionary"  # of KINDS; the default won benchmarks/features.py on every set but one
     image_size: int = 64  # pixels, 8 or more: objects stay recognisable; two cores train hundreds of images a second
-    dim: int = 64  # wide enough for tens of classes, small enough that distances mean something
+    dim: int = 128  # wide enough for tens of classes, small enough that distances mean something
+    atoms: int = 400  # filters of the dictionary: twice as many cost twice the time and gave .5 points
     width: int = 48  # channels of the first stage; they double with each halving of the image ...
     most_width: int = 192  # ... up to here: wider costs more seconds than it gives on pools of thousands
     epochs: int = 30  # at most; a pool of some hundreds needs them all, and has them in half a minute
-    most_images: int = 100_000  # images shown in all: about three minutes on two cores, whatever the pool
+    most_images: int = 100_000  # images shown in all, a fifth of it to a dictionary's decoder, whatever the pool's size
     batch_size: int = 64  # VICReg's spread and covariance need some dozens; more would leave small pools few steps
     learning_rate: float = 2e-3  # AdamW's peak: a short warm-up, then a cosine down to a hundredth
     weight_decay: float = 1e-2  # AdamW's usual value
-    invariance: float = 1.0  # weight of VICReg against reconstruction; 0 is a plain autoencoder
+    invariance: float = 1.0  # of `joint`: weight of VICReg against reconstruction
     patience: int = 10  # epochs without a better held-out loss before stopping
     held_out: float = 0.1  # share of images that only measure, one at least
     seconds: float | None = 300.0  # stop here even when not done (a slow or busy machine); None: however long it takes
@@ -45,7 +51,10 @@ class AutoencoderConfig:
 
     def check(self) -> None:
         """Raise FeaturesError naming the first setting that makes no sense."""
+        if self.kind not in KINDS:
+            raise FeaturesError(f"there is no autoencoder of kind {self.kind!r}; choose one of {', '.join(KINDS)}")
         least = {"image_size": 8, "dim": 1, "width": 1, "most_width": 1, "epochs": 1, "most_images": 1, "batch_size": 2}
+        least |= {"atoms": 1}
         for name, low in {**least, "patience": 1, "seed": 0, "invariance": 0, "weight_decay": 0}.items():
             if not getattr(self, name) >= low:
                 raise FeaturesError(f"{name} of the autoencoder must be {low} or more, got {getattr(self, name)}")
@@ -53,6 +62,69 @@ class AutoencoderConfig:
             raise FeaturesError(f"held_out of the autoencoder must be between 0 and 1, got {self.held_out}")
         if not self.learning_rate > 0 or (self.seconds is not None and not self.seconds > 0):
             raise FeaturesError("learning_rate and seconds of the autoencoder must be more than 0")
+
+    def architecture(self) -> dict[str, object]:
+        """Return the settings that decide the encoder's shape."""
+        names = ("kind", "image_size", "dim", "atoms")
+        if self.kind != "dictionary":  # as it was written when these were the only ones
+            names = ("image_size", "dim", "width", "most_width")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def of(cls, stored: dict[str, object]) -> AutoencoderConfig:
+        """Make settings of stored ones; those from before there were kinds are `joint`, or `plain`."""
+        if "kind" not in stored:
+            stored = {**stored, "kind": "joint" if stored.get("invariance", 1.0) else "plain"}
+        return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})  # type: ignore[arg-type]
+
+
+class DictionaryEncoder(nn.Module):
+    """How strongly each patch answers to each atom of a dictionary, averaged over 3 x 3 parts of the image, projected.
+
+    Answers below the threshold count nothing (Coates and Ng, "The importance of encoding versus training with sparse
+    coding and vector quantization", ICML 2011, sec. 2.2); the square root keeps a common texture from drowning the
+    rest. Until dictionary.py has filled it, everything in it is 0.
+    """
+
+    filters: Tensor  # (atoms, 3, p, p)
+    threshold: Tensor  # (atoms,)
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.stride = max(1, config.image_size // 32)  # about 27 x 27 places whatever the size
+        self.patch = 6 if self.stride == 1 else 4 * self.stride
+        self.register_buffer("filters", torch.zeros(config.atoms, 3, self.patch, self.patch))
+        self.register_buffer("threshold", torch.zeros(config.atoms))
+        self.project = nn.Linear(config.atoms * PARTS**2, config.dim).requires_grad_(False)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def code(self, x: Tensor) -> Tensor:
+        """Return the answers (b, 9 atoms) of images (b, 3, H, W) in 0..1."""
+        parts = []
+        for part in x.contiguous(memory_format=torch.channels_last).split(AT_ONCE):  # type: ignore[no-untyped-call]
+            deviation = contrasts(part, self.patch, self.stride)[1]  # (b, 1, h, w)
+            answers = F.conv2d(part - 0.5, self.filters, stride=self.stride)  # (b, atoms, h, w); filters sum to 0
+            answers = answers.div_(deviation).sub_(self.threshold[:, None, None]).relu_()
+            parts.append(F.adaptive_avg_pool2d(answers, PARTS).flatten(1).sqrt_())  # (b, 9 atoms)
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.project(self.code(x))  # (b, dim)
+        return z
+
+
+PARTS = 3  # the image's answers are averaged in 3 x 3 parts: 2 x 2 lost 2 points, 4 x 4 gained none
+AT_ONCE = 48  # images whose answers fit a core's cache
+CONTRAST = 0.01  # added to a patch's variance, so that noise in a flat patch stays small
+
+
+def contrasts(x: Tensor, patch: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation (b, 1, h, w) of every patch of images (b, 3, H, W), over pixels and colours."""
+    mean = F.avg_pool2d(x.mean(dim=1, keepdim=True), patch, stride)
+    square = F.avg_pool2d(x.square().mean(dim=1, keepdim=True), patch, stride)
+    return mean, ((square - mean.square()).clamp(min=0) + CONTRAST).sqrt()
 
 
 class Encoder(nn.Module):
@@ -73,10 +145,14 @@ class Encoder(nn.Module):
         self.project = nn.Linear(channels * LAST**2, config.dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.project(self.code(x))  # (b, dim)
+        return z
+
+    def code(self, x: Tensor) -> Tensor:
+        """Return the last map (b, 16 c) of images (b, 3, H, W) in 0..1."""
         x = x.contiguous(memory_format=torch.channels_last)  # (b, 3, H, W); half as much again in speed on a CPU
         x = self.pool(self.stages((x - 0.5) * 4))  # (b, c, 4, 4)
-        z: Tensor = self.project(x.flatten(1))  # (b, dim)
-        return z
+        return x.flatten(1)
 
 
 class Decoder(nn.Module):
@@ -108,31 +184,56 @@ class Decoder(nn.Module):
 
 
 class Network(nn.Module):
-    """Encoder, decoder, and the projector that only training sees."""
+    """Encoder, decoder, and what only training sees: the projector of `joint`, the spread of `variational`."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        self.invariance = config.invariance
-        self.encoder = Encoder(config)
+        self.kind, self.invariance = config.kind, config.invariance
+        self.encoder = DictionaryEncoder(config) if config.kind == "dictionary" else Encoder(config)
         self.decoder = Decoder(config)
-        self.projector = nn.Sequential(
-            nn.Linear(config.dim, PROJECTED, bias=False),
-            nn.BatchNorm1d(PROJECTED),
-            nn.ReLU(),
-            nn.Linear(PROJECTED, PROJECTED),
-        )
+        if config.kind == "joint":
+            self.projector = nn.Sequential(
+                nn.Linear(config.dim, PROJECTED, bias=False),
+                nn.BatchNorm1d(PROJECTED),
+                nn.ReLU(),
+                nn.Linear(PROJECTED, PROJECTED),
+            )
+        if config.kind == "variational":
+            self.spread = nn.Linear(self.encoder.project.in_features, config.dim)
 
-    def loss(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return (objective, mean squared error of a pixel) of images (b, 3, H, W) in 0..1."""
+    def loss(self, x: Tensor, generator: torch.Generator, z: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return (objective, mean squared error of a pixel) of images (b, 3, H, W) in 0..1.
+
+        z (b, dim) are their latents where the encoder is not trained, to save computing them.
+        """
+        if self.kind == "joint" and self.invariance and len(x) > 1:  # one image alone has no spread
+            return self._joint(x, generator)
+        if self.kind == "variational":
+            return self._variational(x, generator)
+        if z is None:
+            z = self.encoder(holed(x, generator) if self.kind == "denoising" else x)  # (b, dim)
+        error = F.mse_loss(self.decoder(z), x)
+        return PIXEL_WEIGHT * error, error
+
+    def _joint(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         b = len(x)
-        if self.invariance == 0 or b < 2:  # one image alone has no spread
-            error = F.mse_loss(self.decoder(self.encoder(x)), x)
-            return PIXEL_WEIGHT * error, error
         one, two = augmented(x, generator), augmented(x, generator)  # (b, 3, H, W) each
         z = self.encoder(torch.cat([one, two]))  # (2b, dim)
         error = F.mse_loss(self.decoder(z[:b]), one)  # the view itself: what was cut away cannot be known
-        p = self.projector(z)  # (2b, 256)
+        p = self.projector(z).float()  # (2b, 256)
         return PIXEL_WEIGHT * error + self.invariance * vicreg(p[:b], p[b:]), error
+
+    def _variational(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the negative evidence bound per pixel value, for pixels with a variance of 1/32 around the decoder's.
+
+        Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014, eq. 10.
+        """
+        code = self.encoder.code(x)  # (b, 16 c)
+        mean, log_variance = self.encoder.project(code), self.spread(code).clamp(-10, 10)  # (b, dim) each
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+        error = F.mse_loss(self.decoder(mean + noise * (log_variance / 2).exp()), x)
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2 / x.numel()
+        return PIXEL_WEIGHT * error + divergence, error
 
     @torch.no_grad()
     def whiten(self, z: Tensor) -> None:
@@ -171,6 +272,12 @@ def vicreg(a: Tensor, b: Tensor) -> Tensor:
         off = covariance - torch.diag(torch.diagonal(covariance))
         loss = loss + 25 * F.relu(1 - deviation).mean() / 2 + off.square().sum() / view.shape[1]
     return loss
+
+
+def holed(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Grey out three tenths of an 8 x 8 grid over each image (b, 3, H, W): what is left must tell what was there."""
+    holes = torch.rand((len(x), 1, 8, 8), generator=generator) < 0.3
+    return torch.where(F.interpolate(holes.float(), size=x.shape[2:]).to(x.device) > 0, 0.5, x)
 
 
 def augmented(x: Tensor, generator: torch.Generator) -> Tensor:

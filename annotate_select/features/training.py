@@ -22,14 +22,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features.dictionary import learn
+from annotate_select.features.encoder import has_bfloat16
 from annotate_select.features.images import Images
-from annotate_select.features.network import AutoencoderConfig, Network
+from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
 from annotate_select.files import digest, whole_folder
 from annotate_select.progress import Progress
 
 __all__ = ["Epoch", "Trainer"]
 
 MOST_HELD_OUT = 1000  # more would measure no better, and cost time every epoch
+ENCODED = 256  # images encoded at once
+FEWER = 5  # times fewer images are shown where only the decoder is trained: features do not depend on it
 LONGEST_STEP = 5.0  # gradients longer than this are cut: the first steps on odd images would throw the network off
 
 
@@ -62,10 +66,14 @@ class Trainer:
         self.train_rows = np.sort(order[held:])
         self.held_rows = np.sort(order[:held]) if held else self.train_rows
         self.steps = math.ceil(len(self.train_rows) / config.batch_size)  # of an epoch
-        self.epochs = max(1, min(config.epochs, config.most_images // len(self.train_rows)))
+        most = config.most_images // (FEWER if config.kind == "dictionary" else 1)
+        self.epochs = max(1, min(config.epochs, most // len(self.train_rows)))
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        self.stage = "training decoder" if config.kind == "dictionary" else "training encoder"
+        self.latents: Tensor | None = None  # (n, dim) where the encoder is not trained: computed once
         self.best: dict[str, Tensor] = {}
         self.history: list[Epoch] = []
         settings = {name: value for name, value in asdict(config).items() if name not in ("device", "seconds")}
@@ -77,6 +85,8 @@ class Trainer:
         Raises FeaturesError when the loss is not finite.
         """
         self._resume()
+        if isinstance(self.network.encoder, DictionaryEncoder):
+            self.latents = self._learned(self.network.encoder, progress)
         while not (reason := self._finished()):
             began = time.monotonic()
             number = len(self.history)
@@ -88,7 +98,7 @@ class Trainer:
             self._save()
         self.network.load_state_dict(self.best)
         total = self.epochs * self.steps
-        progress("training encoder", total, total, f"held-out error {self._best().error:.4f}, {reason}")
+        progress(self.stage, total, total, f"held-out error {self._best().error:.4f}, {reason}")
         self.clear()
         return reason
 
@@ -107,7 +117,7 @@ class Trainer:
         for index, rows in enumerate(self._batches(rng.permutation(self.train_rows))):
             step = number * self.steps + index
             losses.append(self._step(rows, self._rate(step), generator, number))
-            progress("training encoder", step + 1, self.epochs * self.steps, note)
+            progress(self.stage, step + 1, self.epochs * self.steps, note)
             if self._out_of_time(time.monotonic() - began):
                 break
         return float(np.mean(losses))
@@ -115,7 +125,7 @@ class Trainer:
     def _step(self, rows: np.ndarray, rate: float, generator: torch.Generator, number: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss, _ = self.network.loss(self._batch(rows), generator)
+        loss, _ = self._loss(rows, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_STEP)
@@ -129,7 +139,7 @@ class Trainer:
         sums = np.zeros(2)
         with torch.inference_mode():
             for rows in self._batches(self.held_rows):
-                loss, error = self.network.loss(self._batch(rows), generator)
+                loss, error = self._loss(rows, generator)
                 sums += len(rows) * np.array([float(loss), float(error)])
         held_out, error_mean = sums / len(self.held_rows)
         return self._finite(float(held_out), len(self.history)), float(error_mean)
@@ -142,8 +152,21 @@ class Trainer:
             )
         return loss
 
-    def _batch(self, rows: np.ndarray) -> Tensor:
-        return self.images.batch(rows).to(self.device)
+    def _loss(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        x = self.images.batch(rows).to(self.device)  # (b, 3, H, W)
+        z = None if self.latents is None else self.latents[torch.from_numpy(rows)].to(self.device)  # (b, dim)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
+            return self.network.loss(x, generator, z)
+
+    def _learned(self, encoder: DictionaryEncoder, progress: Progress) -> Tensor:
+        """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images."""
+        if not self.history:
+            learn(encoder, self.images, self.train_rows, self.config.seed, progress)
+        latents = torch.empty(len(self.images), self.config.dim)
+        for rows in np.split(np.arange(len(self.images)), range(ENCODED, len(self.images), ENCODED)):
+            latents[rows[0] : rows[-1] + 1] = encoder(self.images.batch(rows).to(self.device)).cpu()
+            progress("encoding training images", int(rows[-1]) + 1, len(self.images), "")
+        return latents
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """Yield batches of nearly equal size: a last batch of one image would have no spread to normalise by."""
@@ -216,6 +239,10 @@ class Trainer:
             number, _, key = name.partition(".")
             state.setdefault(int(number), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        for parameter, values in self.optimizer.state.items():
+            for key, value in values.items():
+                if value.shape == parameter.shape:  # a fused optimiser reads it in the parameter's order in memory
+                    values[key] = torch.empty_like(parameter).copy_(value)
         return True
 
 

@@ -17,7 +17,15 @@ from annotate_select.features.network import Network, augmented, vicreg
 
 
 def config(size: int = 8, **changes: object) -> AutoencoderConfig:
-    values: dict[str, object] = {"image_size": size, "dim": 4, "width": 8, "epochs": 2, "batch_size": 8, **changes}
+    values: dict[str, object] = {
+        "image_size": size,
+        "kind": "joint",
+        "dim": 4,
+        "width": 8,
+        "epochs": 2,
+        "batch_size": 8,
+        **changes,
+    }
     return AutoencoderConfig(**values)  # type: ignore[arg-type]
 
 

@@ -14,11 +14,20 @@ from torch import Tensor
 
 from annotate_select.errors import FeaturesError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.network import Network
+from annotate_select.features.network import KINDS, Network
 
 
 def config(**changes: object) -> AutoencoderConfig:
-    values: dict[str, object] = {"image_size": 8, "dim": 4, "width": 8, "epochs": 4, "batch_size": 8, **changes}
+    values: dict[str, object] = {
+        "kind": "joint",
+        "image_size": 8,
+        "atoms": 12,
+        "dim": 4,
+        "width": 8,
+        "epochs": 4,
+        "batch_size": 8,
+        **changes,
+    }
     return AutoencoderConfig(**values)  # type: ignore[arg-type]
 
 
@@ -34,20 +43,21 @@ def killed_in_epoch(epoch: int, images: np.ndarray, checkpoint: Path, settings: 
     """Train until the second step of an epoch, then die."""
 
     def die(stage: str, done: int, total: int, note: str) -> None:
-        if done == (epoch - 1) * (total // settings.epochs) + 2:
+        if stage.startswith("training") and done == (epoch - 1) * (total // settings.epochs) + 2:
             raise Killed
 
     with pytest.raises(Killed):
         Autoencoder(settings).fit(images, progress=die, checkpoint=checkpoint)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_killed_and_continued_is_the_same_as_never_stopped(tmp_path: Path, epoch: int) -> None:
+def test_killed_and_continued_is_the_same_as_never_stopped(tmp_path: Path, kind: str, epoch: int) -> None:
     images = noise()
-    straight = Autoencoder(config()).fit(images)
-    killed_in_epoch(epoch, images, tmp_path / "c", config())
+    straight = Autoencoder(config(kind=kind)).fit(images)
+    killed_in_epoch(epoch, images, tmp_path / "c", config(kind=kind))
     assert [path.name for path in (tmp_path / "c").iterdir()] == [str(epoch - 1)]
-    continued = Autoencoder(config()).fit(images, checkpoint=tmp_path / "c")
+    continued = Autoencoder(config(kind=kind)).fit(images, checkpoint=tmp_path / "c")
     np.testing.assert_array_equal(continued.transform(images), straight.transform(images))
     assert [one[:2] for one in continued.history] == [one[:2] for one in straight.history]
     assert not (tmp_path / "c").exists()
@@ -92,8 +102,8 @@ def losses(monkeypatch: pytest.MonkeyPatch, held_out: list[float]) -> list[Tenso
     seen: list[Tensor] = []
     real = Network.loss
 
-    def loss(self: Network, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        found, error = real(self, x, generator)
+    def loss(self: Network, x: Tensor, generator: torch.Generator, z: Tensor | None) -> tuple[Tensor, Tensor]:
+        found, error = real(self, x, generator, z)
         if self.training:
             return found, error
         seen.append(self.encoder.project.weight.detach().clone())

@@ -1,0 +1,138 @@
+"""The dictionary encoder: against the same written out patch by patch, few and equal images, and what it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from annotate_select.errors import FeaturesError
+from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
+from annotate_select.features.dictionary import learn, whitened
+from annotate_select.features.images import Images
+from annotate_select.features.network import CONTRAST, KINDS, DictionaryEncoder
+from annotate_select.progress import silent
+
+
+def config(size: int = 16, **changes: object) -> AutoencoderConfig:
+    values: dict[str, object] = {"image_size": size, "dim": 6, "atoms": 10, "epochs": 1, "batch_size": 8, **changes}
+    return AutoencoderConfig(**values)  # type: ignore[arg-type]
+
+
+def noise(n: int = 20, size: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def learned(images: np.ndarray, **changes: object) -> DictionaryEncoder:
+    encoder = DictionaryEncoder(config(images.shape[1], **changes))
+    learn(encoder, Images(images, images.shape[1]), np.arange(len(images)), 0, silent)
+    return encoder
+
+
+@pytest.mark.parametrize("size", [8, 16, 33, 64, 70])
+def test_its_code_is_the_answers_of_single_patches_averaged_in_nine_parts(size: int) -> None:
+    images = noise(3, size)
+    encoder = learned(images)
+    x = images[0].transpose(2, 0, 1) / 255.0  # (3, H, W)
+    p, places = encoder.patch, range(0, size - encoder.patch + 1, encoder.stride)
+    filters, threshold = encoder.filters.numpy().astype(float), encoder.threshold.numpy()
+    answers = np.zeros((10, len(places), len(places)))
+    for i, top in enumerate(places):
+        for j, left in enumerate(places):
+            patch = x[:, top : top + p, left : left + p]
+            normal = (patch - patch.mean()) / np.sqrt(patch.var() + CONTRAST)
+            answers[:, i, j] = np.maximum((filters * normal).sum(axis=(1, 2, 3)) - threshold, 0)
+    parts = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(answers), 3).numpy()
+    code = encoder.code(Images(images, size).batch(np.array([0]))).numpy()
+    np.testing.assert_allclose(code[0], np.sqrt(parts).reshape(-1), atol=2e-3)
+
+
+def test_a_brighter_or_paler_image_gives_nearly_the_same_features() -> None:
+    images = noise(40, 32)
+    encoder = learned(images, atoms=30)
+    x = Images(images, 32).batch(np.arange(40))
+    pale = (x - 0.5) * 0.8 + 0.6
+    one, other = encoder(x).numpy(), encoder(pale).numpy()
+    one, other = (z / np.linalg.norm(z, axis=1, keepdims=True) for z in (one, other))
+    same, others = (one * other).sum(axis=1), one @ one.T - 2 * np.eye(40)
+    assert same.min() > 0.95
+    assert (same > others.max(axis=1)).all()
+
+
+def test_features_have_mean_0_and_nearly_equal_spread() -> None:
+    images = noise(200)
+    z = learned(images)(Images(images, 16).batch(np.arange(200))).numpy()
+    np.testing.assert_allclose(z.mean(axis=0), np.zeros(6), atol=1e-3)
+    np.testing.assert_allclose(z.var(axis=0), np.ones(6), atol=0.1)
+
+
+def test_whitened_leaves_directions_that_are_not_there_at_0() -> None:
+    codes = np.outer(np.arange(5.0), [3.0, 4.0, 0.0]).astype(np.float32)  # on a line
+    weight, bias = whitened(codes, 4, 0)
+    z = codes @ weight.T + bias
+    np.testing.assert_allclose(z.mean(axis=0), np.zeros(4), atol=1e-5)
+    assert z[:, 0].var() == pytest.approx(1, abs=0.05)
+    assert np.abs(z[:, 1:]).max() < 1e-2
+    weight, bias = whitened(np.ones((3, 2), np.float32), 2, 0)
+    assert not weight.any()
+    assert not bias.any()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_images(n: int) -> None:
+    encoder = Autoencoder(config(8)).fit(noise(n, 8))
+    assert np.isfinite(encoder.transform(noise(4, 8))).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_images_give_equal_finite_features(kind: str) -> None:
+    for images in (np.full((9, 8, 8, 3), 77, np.uint8), np.repeat(noise(1, 8), 9, axis=0)):
+        features = Autoencoder(config(8, kind=kind)).fit(images).transform(images)
+        assert np.isfinite(features).all()
+        np.testing.assert_allclose(features, np.broadcast_to(features[0], features.shape), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_saved_and_loaded_and_repeats(tmp_path: Path, kind: str) -> None:
+    images = noise()
+    encoder = Autoencoder(config(kind=kind)).fit(images)
+    encoder.save(tmp_path)
+    loaded = Autoencoder.load(tmp_path)
+    np.testing.assert_array_equal(loaded.transform(images), encoder.transform(images))
+    np.testing.assert_array_equal(loaded.reconstruct(images), encoder.reconstruct(images))
+    again = Autoencoder(config(kind=kind)).fit(images)
+    np.testing.assert_allclose(again.transform(images), encoder.transform(images), atol=1e-4)
+    assert loaded.definition() == encoder.definition()
+    assert len(encoder.history) == 1
+
+
+def test_it_tells_textures_apart_that_raw_pixels_do_not() -> None:
+    """Noise smeared sideways or downwards: pixel by pixel no image is like another of its kind."""
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, 200)
+    images = rng.normal(0, 1, (200, 32, 32, 1)) * rng.uniform(30, 60, (200, 1, 1, 3))
+    for one in range(200):
+        images[one] = sum(np.roll(images[one], shift, axis=kind[one]) for shift in range(3)) / 3
+    images = (images + 127).clip(0, 255)
+    features = Autoencoder(config(32, atoms=40)).fit(images.astype(np.uint8)).transform(images.astype(np.uint8))
+
+    def agreement(points: np.ndarray) -> float:
+        unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+        near = np.argsort(-(unit @ unit.T) + 2 * np.eye(200), axis=1)[:, :5]
+        return float((kind[near] == kind[:, None]).mean())
+
+    flat = images.reshape(200, -1)
+    assert 1 - agreement(features) < (1 - agreement(flat - flat.mean(axis=0))) / 3
+
+
+def test_unknown_kind_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(FeaturesError, match="no autoencoder of kind 'best'; choose one of dictionary, joint, plain"):
+        Autoencoder(config(kind="best")).fit(noise())
+
+
+def test_settings_stored_before_there_were_kinds() -> None:
+    assert AutoencoderConfig.of({"image_size": 8, "invariance": 1.0}).kind == "joint"
+    assert AutoencoderConfig.of({"image_size": 8, "invariance": 0.0}).kind == "plain"
+    assert AutoencoderConfig.of({"kind": "dictionary", "image_size": 8}).image_size == 8
