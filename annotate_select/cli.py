@@ -168,7 +168,12 @@ def add(output: Output, sources: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--encoder", default="autoencoder", show_default=True, help="autoencoder or torchvision:NAME.")
+@click.option(
+    "--encoder",
+    default="autoencoder",
+    show_default=True,
+    help="autoencoder, efficientnet_lite0, torchvision:NAME, timm:NAME, onnx:FILE or module:function.",
+)
 @click.option("--name", help="Name of the features (default: the encoder's).")
 @click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's features.")
 @click.option("--image-size", type=click.IntRange(8, 1024), help="Side in pixels at which the encoder sees images.")

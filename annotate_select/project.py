@@ -294,8 +294,9 @@ class Project:
     def next(self, n: int | None = None, strategy: str | None = None, *, progress: Progress = silent) -> Batch:
         """Close a round and open the next: embed what is new, train, evaluate if there is an exam, select."""
         from annotate_select.errors import ExamError
+        from annotate_select.steps.embed import embed_new
 
-        self.embed(self._encoder(), progress=progress)
+        embed_new(self._home, progress=progress)
         self.train(progress=progress)
         with suppress(ExamError):  # an exam that is not drawn or labelled yet keeps nobody from labelling on
             self.evaluate()
@@ -437,14 +438,6 @@ class Project:
     def job(self) -> Job | None:
         """Return the command started last in the background, and how far it is."""
         return _jobs.newest(self.root)
-
-    def _encoder(self) -> str:
-        """Return the encoder whose features the project uses; `next` must not bring in another one."""
-        names = self._home.store().names()
-        if not names:
-            return "autoencoder"
-        definition = self._home.store().definition(self.features().name) if len(names) == 1 else {}
-        return "autoencoder" if definition.get("kind", "autoencoder") == "autoencoder" else str(definition["model"])
 
 
 def recent_projects() -> list[Path]:

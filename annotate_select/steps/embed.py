@@ -28,7 +28,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.derived import derived_name, fill_derived, is_derived, make_derived, require_fresh
 from annotate_select.steps.home import Home
 
-__all__ = ["embed", "load_encoder", "open_features"]
+__all__ = ["embed", "embed_new", "load_encoder", "open_features"]
 
 BATCH = 64  # images decoded and encoded together
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
@@ -51,12 +51,25 @@ def embed(
     """
     name = name or (derived_name(encoder) if is_derived(encoder) else feature_name(encoder))
     with home.lock("computing features"):
-        table = images.pool_table(home.db)
-        if len(table.ids) == 0:
-            raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
+        table = _pool(home)
         store = home.store()
         chosen = _encoder(home, store, table, encoder, name, dim, image_size, weights, retrain, progress)
         _encode_missing(home, store, table, name, chosen, retrain, progress)
+        return open_features(home, name)
+
+
+def embed_new(home: Home, *, progress: Progress = silent) -> Features:
+    """Encode the images that have no features yet, by the stored encoder of the features that the project uses.
+
+    Without any features the autoencoder is trained. Raises FeaturesError as `embed` does, and when the encoder cannot
+    be loaded.
+    """
+    store = home.store()
+    if not store.names():
+        return embed(home, progress=progress)
+    name = home.config.select.features or _only(store)
+    with home.lock("computing features"):
+        _renew(home, store, name, progress)
         return open_features(home, name)
 
 
@@ -89,6 +102,20 @@ def load_encoder(home: Home, name: str) -> Encoder:
     return load_backbone(folder, definition)
 
 
+def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> None:
+    """Encode what is new by the stored encoder; of features made of others, these first."""
+    for part in derived_parts(store.definition(name)):
+        _renew(home, store, part.name, progress)
+    _encode_missing(home, store, _pool(home), name, load_encoder(home, name), False, progress)
+
+
+def _pool(home: Home) -> PoolTable:
+    table = images.pool_table(home.db)
+    if len(table.ids) == 0:
+        raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
+    return table
+
+
 def _only(store: FeatureStore) -> str:
     names = store.names()
     if not names:
@@ -114,12 +141,21 @@ def _encoder(
     if is_derived(encoder):
         return make_derived(store, encoder)
     if is_backbone(encoder):
+        if weights is None and not retrain and _is_stored(store, encoder, name, image_size):
+            return load_encoder(home, name)  # its weights are here: nothing has to be downloaded, or to be found again
         return open_backbone(encoder, weights, image_size)
     if encoder != "autoencoder":
         raise unknown_encoder(encoder)
     if name in store.names() and not retrain:
         return _same_autoencoder(home, name, dim, image_size)
     return _train_autoencoder(home, table, name, dim, image_size, progress)
+
+
+def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | None) -> bool:
+    """Say whether the features `name` are of this pretrained network, at this size if one is asked for."""
+    definition = store.definition(name) if name in store.names() else {}
+    same = definition.get("kind") == "backbone" and definition.get("model") == encoder
+    return same and image_size in (None, definition.get("image_size"))
 
 
 def _same_autoencoder(home: Home, name: str, dim: int | None, image_size: int | None) -> Encoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from annotate_select.errors import FeaturesError, did_you_mean
@@ -72,6 +73,8 @@ def feature_name(encoder: str) -> str:
 
 def unknown_encoder(name: str, others: tuple[str, ...] = ("autoencoder",)) -> FeaturesError:
     """Return the error for a name that is no encoder: all that are, and the near ones."""
-    near = did_you_mean(name, [*others, LITE0, *(f"torchvision:{one}" for one in NEAR), *NEAR])
+    near = did_you_mean(name, [*others, LITE0])
+    if not near and (models := get_close_matches(name, NEAR, n=1)):
+        near = f" (did you mean torchvision:{models[0]}?)"
     *most, last = (*others, *CHOICES)
     return FeaturesError(f"unknown encoder {name!r}; choose {', '.join(most)} or {last}{near}")

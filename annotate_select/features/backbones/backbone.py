@@ -58,6 +58,7 @@ class Backbone:
         found = SCHEMES[scheme or "torchvision"](model, Path(weights) if weights is not None else None, image_size)
         self.model, self.mean, self.std, self._size = found.model, found.mean, found.std, found.image_size
         self._network = found.network
+        self._weights = weights_digest(self._network.state_dict())
         self._runner = Runner(_Normalised(found), self._device)
         self._dim = self._measured()
 
@@ -86,7 +87,7 @@ class Backbone:
         return {
             "kind": "backbone",
             "model": self.model,
-            "weights": weights_digest(self._network.state_dict()),
+            "weights": self._weights,
             "image_size": self._size,
             "preprocessing": {
                 "crop": "shorter side to image_size, centre crop, RGB / 255",

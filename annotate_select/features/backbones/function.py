@@ -90,7 +90,7 @@ class Function:
                 f"{self.name} failed on images {images.shape} uint8 ({type(error).__name__}: {first_line(error)}); "
                 "mend it, then run this again"
             ) from error
-        features = result.detach().cpu().float().numpy() if isinstance(result, torch.Tensor) else np.asarray(result)
+        features = self._array(result)
         if features.ndim != 2 or len(features) != len(images) or features.shape[1] == 0:
             raise FeaturesError(
                 f"{self.name} returned shape {features.shape} for {len(images)} images; it must return "
@@ -103,6 +103,16 @@ class Function:
             bad = int((~np.isfinite(features).all(axis=1)).sum())
             raise FeaturesError(f"{self.name} returned features that are not finite for {bad} of {len(images)} images")
         return features
+
+    def _array(self, result: object) -> np.ndarray:
+        if isinstance(result, torch.Tensor):
+            return result.detach().cpu().float().numpy()
+        try:
+            return np.asarray(result)
+        except ValueError as error:  # rows of different lengths
+            raise FeaturesError(
+                f"{self.name} returned no array ({first_line(error)}); it must return (b, d)"
+            ) from error
 
 
 def _imported(text: str) -> tuple[Callable[[np.ndarray], object], str]:

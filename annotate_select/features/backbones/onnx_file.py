@@ -41,6 +41,7 @@ class OnnxFile:
         """
         self._path = Path(path)
         self._parts = _parts(self._path)
+        self._file = digest([[name, digest(part.read_bytes(), size=16)] for name, part in self._parts.items()], size=16)
         self._session = _opened(self._path)
         self._rows, size = _expected(self._session, self._path)
         if size is not None and image_size not in (None, size):
@@ -67,8 +68,7 @@ class OnnxFile:
             "mean": self._mean,
             "std": self._std,
         }
-        file = digest([[name, digest(part.read_bytes(), size=16)] for name, part in self._parts.items()], size=16)
-        return {"kind": "onnx", "file": file, "image_size": self._size, "preprocessing": preprocessing}
+        return {"kind": "onnx", "file": self._file, "image_size": self._size, "preprocessing": preprocessing}
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return features (b, dim) float32 of images (b, H, W, 3) uint8."""
@@ -103,7 +103,13 @@ class OnnxFile:
         x = (x - mean) / std
         missing = (self._rows or len(x)) - len(x)
         x = np.concatenate([x, np.zeros((missing, *x.shape[1:]), np.float32)]) if missing else x
-        features = np.asarray(run_session(self._session, x))[: len(rows)]
+        features = np.asarray(run_session(self._session, x))
+        if features.ndim < 2 or len(features) != len(x) or features.size == 0:
+            raise FeaturesError(
+                f"{self._path} makes of {len(x)} images an output of shape {features.shape}; its first output must "
+                f"be ({len(x)}, d) or ({len(x)}, d, h, w)"
+            )
+        features = features[: len(rows)]
         pooled = features.mean(axis=(2, 3)) if features.ndim == 4 else features.reshape(len(features), -1)
         return pooled.astype(np.float32, copy=False)
 
@@ -111,18 +117,14 @@ class OnnxFile:
         """Return the width of the features of two black images."""
         black = np.zeros((2, self._size, self._size, 3), np.uint8)
         try:
-            features = self.encode(black)
+            return int(self.encode(black).shape[1])
+        except FeaturesError:
+            raise
         except Exception as error:  # ONNX Runtime's errors share no parent of their own
             raise FeaturesError(
                 f"{self._path} cannot take images of {self._size} x {self._size} pixels ({first_line(error)}); "
                 "give the size it was made for with --image-size"
             ) from error
-        if len(features) != 2 or features.shape[1] == 0:
-            raise FeaturesError(
-                f"{self._path} makes of 2 images features of shape {features.shape}; its first output must have a row "
-                "an image"
-            )
-        return int(features.shape[1])
 
 
 def _parts(path: Path) -> dict[str, Path]:

@@ -80,7 +80,7 @@ class Runner:
             self.reason = "ONNX Runtime is slower"
         else:
             self._session, self.runtime = session, "onnxruntime"
-            self.reason = f"{self._fastest * len(x) / seconds:.1f} times as fast as torch"
+            self.reason = f"{self._fastest * len(x) / max(seconds, 1e-9):.1f} times as fast as torch"
 
 
 def _same(found: np.ndarray, expected: np.ndarray) -> bool:
