@@ -14,7 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from annotate_select.errors import ConfigError, listed
 from annotate_select.files import write_whole
 
-__all__ = ["FILE_NAME", "Config", "ExamSettings", "QueueSettings", "SelectSettings", "SourceSettings", "read", "write"]
+__all__ = [
+    "FILE_NAME",
+    "Config",
+    "ExamSettings",
+    "FeaturesSettings",
+    "QueueSettings",
+    "SelectSettings",
+    "SourceSettings",
+    "read",
+    "write",
+]
 
 FILE_NAME = "project.toml"
 
@@ -44,6 +54,12 @@ class SelectSettings(_Strict):
     features: str | None = None
 
 
+class FeaturesSettings(_Strict):
+    """How features are stored."""
+
+    dtype: Literal["float32", "float16"] = Field(default="float32", description="float16: half the space")
+
+
 class ExamSettings(_Strict):
     """Defaults of `exam`."""
 
@@ -65,6 +81,7 @@ class Config(_Strict):
     seed: int = Field(default=0, ge=0)
     sources: list[SourceSettings] = []
     select: SelectSettings = SelectSettings()
+    features: FeaturesSettings = FeaturesSettings()
     exam: ExamSettings = ExamSettings()
     queue: QueueSettings = QueueSettings()
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from annotate_select import files
 from annotate_select.cli import cli
-from annotate_select.errors import BusyError, FeaturesError
+from annotate_select.errors import BusyError, ConfigError, FeaturesError
 from annotate_select.features.store import FeatureStore
 from annotate_select.project import Project
 
@@ -135,3 +135,23 @@ def test_what_is_in_use_is_not_removed(project_root: Path) -> None:
         settings.write_text(settings.read_text().replace("[select]", '[select]\nfeatures = "tiny"'))
         with pytest.raises(FeaturesError, match=r"'tiny' are the project's default; set select\.features"):
             project.features_remove("tiny")
+
+
+def test_the_loop_on_features_stored_as_float16(project_root: Path, photos: Path) -> None:
+    settings = project_root / "project.toml"
+    with Project.open(project_root) as project:
+        before = project.features().array.copy()
+        settings.write_text(settings.read_text().replace('dtype = "float32"', 'dtype = "float16"'))
+        after = project.embed().array
+        assert (before.dtype, after.dtype) == (np.float32, np.float16)
+        np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+        assert project.train().features_digest == project.features().digest
+        assert project.evaluate().accuracy >= 0
+        assert project.known().features.dtype == np.float32
+        assert len(project.select(8).picks) == 8
+        assert len(project.predict(sorted(photos.iterdir())[:2])) == 2
+        assert project.audit() is not None
+        assert {one.dtype for one in project.features_list()} == {"float16"}
+        settings.write_text(settings.read_text().replace('dtype = "float16"', 'dtype = "int8"'))
+        with pytest.raises(ConfigError, match=r"features\.dtype: .*got 'int8'"):
+            project.embed()

@@ -1,51 +1,51 @@
 """The files under a feature store: features.npy, ids.npy, and the blocks of rows not yet merged into them.
 
-features.npy    (m, d) float32
+features.npy    (m, d) float32, or float16 where the project says so
 ids.npy         (n,) of ROW, written after features.npy; n <= m, and rows beyond n are what a crash left
 checksums.json  see checksums.py
 partial/*.npy   blocks, each a whole file of ids, fingerprints and features together
 
-A row never moves: new rows are appended, and the row of an image whose bytes changed is written over in place. So the
-old ids.npy stays true of the new features.npy, should the process die between the two renames.
+How they are written is in merge.py.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
 from annotate_select.errors import FeaturesError
 from annotate_select.features import checksums
-from annotate_select.features.checksums import Checksums, Sums
 from annotate_select.files import whole_file
 
 __all__ = [
+    "DTYPES",
     "ROW",
     "BlockWriter",
+    "blocks",
     "compare",
     "corrupt",
     "damaged_rows",
-    "merge",
+    "load",
     "partial_rows",
+    "read_block",
     "read_rows",
     "read_sound",
     "save",
     "whole_features",
-    "write_rows",
 ]
 
 ROW = np.dtype([("id", "<i8"), ("fingerprint", "S32")])
 
+DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("float32", "float16")}  # what features.npy may hold
+
 BLOCK_ROWS = 2048  # what a kill can make us encode again ...
 BLOCK_BYTES = 64 * 2**20  # ... or this much memory, for wide features ...
 BLOCK_SECONDS = 30.0  # ... or this much time, for slow encoders
-COPY_BYTES = 64 * 2**20  # copied at once when old rows move into the new file
 
 
 def read_rows(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +56,7 @@ def read_rows(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     features_file, ids_file = folder / "features.npy", folder / "ids.npy"
     if not ids_file.exists():
         return np.empty(0, ROW), np.empty((0, 0), np.float32)
-    rows = _load(ids_file, None)
+    rows = load(ids_file, None)
     if rows.dtype != ROW or rows.ndim != 1 or len(np.unique(rows["id"])) != len(rows):
         raise corrupt(ids_file, "it does not hold distinct ids and fingerprints")
     features = whole_features(folder)
@@ -70,9 +70,9 @@ def whole_features(folder: Path) -> np.ndarray:
 
     Raises FeaturesError when it is missing, truncated or holds something else.
     """
-    features = _load(folder / "features.npy", "r")
-    if features.dtype != np.float32 or features.ndim != 2:
-        why = f"it holds {features.dtype} of shape {features.shape}, not rows of float32"
+    features = load(folder / "features.npy", "r")
+    if features.dtype not in DTYPES.values() or features.ndim != 2:
+        why = f"it holds {features.dtype} of shape {features.shape}, not rows of {' or '.join(DTYPES)}"
         raise corrupt(folder / "features.npy", why)
     return features
 
@@ -130,7 +130,8 @@ def corrupt(path: Path, why: str) -> FeaturesError:
     )
 
 
-def _load(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
+def load(path: Path, mmap_mode: Literal["r"] | None) -> np.ndarray:
+    """Return what a .npy file holds. Raises FeaturesError when it is missing or cannot be read."""
     try:
         return np.asanyarray(np.load(path, mmap_mode=mmap_mode, allow_pickle=False))
     except FileNotFoundError as error:
@@ -176,15 +177,15 @@ class BlockWriter:
         self._since = time.monotonic()
         if self._waiting:
             rows, self._waiting = np.concatenate(self._waiting), []
-            numbers = [int(path.stem) for path in _blocks(self._partial.parent)]
+            numbers = [int(path.stem) for path in blocks(self._partial.parent)]
             save(self._partial / f"{max(numbers, default=0) + 1:08d}.npy", rows)
 
 
 def partial_rows(folder: Path, dim: int) -> np.ndarray:
     """Return the rows (m,) of ROW that wait in blocks; a block that cannot be read is removed, to be encoded again."""
     found = [np.empty(0, ROW)]
-    for path in _blocks(folder):
-        block = _read_block(path, dim)
+    for path in blocks(folder):
+        block = read_block(path, dim)
         if block is None:
             path.unlink()
         else:
@@ -192,110 +193,13 @@ def partial_rows(folder: Path, dim: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def merge(folder: Path, dim: int, old: np.ndarray, features: np.ndarray) -> None:
-    """Write old rows (n,) with their features (n, dim) and all blocks as one features.npy and ids.npy.
-
-    Features are copied in pieces, so memory holds only ids and fingerprints: 40 bytes a row. Raises FeaturesError
-    where damaged rows would be taken over as if they were sound.
-    """
-    waiting = partial_rows(folder, dim)
-    rows, targets = _targets(old, waiting)
-    if len(waiting):
-
-        def content(file: BinaryIO) -> None:
-            _copy(file, features, dim)
-            _overlay(file, file.tell() - len(features) * dim * 4, folder, dim, targets)
-
-        write_rows(folder, rows, dim, content, _kept(folder, old, targets) if len(old) else None, targets)
-    elif len(old) and checksums.present(folder) is None:
-        sums = checksums.hashed(whole_features(folder))
-        checksums.write(folder, Checksums((sums,), (checksums.of_ids(old),)))
-    shutil.rmtree(folder / "partial", ignore_errors=True)
-
-
-def write_rows(
-    folder: Path,
-    rows: np.ndarray,
-    dim: int,
-    content: Callable[[BinaryIO], None],
-    old: Sums | None = None,
-    touched: np.ndarray | None = None,
-    ids: np.ndarray | None = None,
-) -> None:
-    """Write features.npy (n, dim), whose bytes `content` writes, then ids.npy, rows (n,) of ROW, and checksums.json.
-
-    `old` are the digests of what is there and `touched` (t,) the rows that will differ. `ids` is what ids.npy shall
-    hold where that is not `rows`. A crash in between leaves files that the checksums expect.
-    """
-    ids = rows if ids is None else ids
-    path = folder / "features.npy"
-    before, unknown = checksums.present(folder), path.exists()
-    with whole_file(path) as temporary:
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), dim)}
-            np.lib.format.write_array_header_1_0(file, header)
-            content(file)
-        sums = checksums.hashed(_load(temporary, "r"), old, touched)
-        if before is not None or not unknown:
-            before = before or Checksums((), ())
-            both = Checksums((sums, *before.features), (checksums.of_ids(ids), *before.ids))
-            checksums.write(folder, both)
-    save(folder / "ids.npy", ids)
-    checksums.write(folder, Checksums((sums,), (checksums.of_ids(ids),)))
-
-
-def _kept(folder: Path, old: np.ndarray, touched: np.ndarray) -> Sums | None:
-    """Return the digests of features.npy as it is, once the blocks of `touched` that have old rows are found sound."""
-    known = checksums.present(folder)
-    if known is None:
-        return None
-    whole = whole_features(folder)
-    sums = checksums.settled(whole, known)
-    if sums is None:
-        raise damaged_rows(folder, 0, len(whole))
-    edges = np.append(touched, len(old) - 1) // sums.step  # the last block grows
-    for start, stop in checksums.damaged(whole, known, np.unique(edges[edges < len(sums.blocks)])):
-        raise damaged_rows(folder, start, stop)
-    return sums
-
-
-def _targets(old: np.ndarray, waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the merged rows, and for each waiting row its place among them: an id keeps its place, or is appended."""
-    everything = np.concatenate([old, waiting])
-    _, first, inverse = np.unique(everything["id"], return_index=True, return_inverse=True)
-    place = np.empty(len(first), np.int64)
-    place[np.argsort(first)] = np.arange(len(first))
-    targets = place[inverse]
-    rows = np.empty(len(first), ROW)
-    rows[targets] = everything  # the last of an id wins
-    return rows, targets[len(old) :]
-
-
-def _copy(file: BinaryIO, features: np.ndarray, dim: int) -> None:
-    step = max(1, COPY_BYTES // (dim * 4))
-    for start in range(0, len(features), step):
-        file.write(np.ascontiguousarray(features[start : start + step]).tobytes())
-
-
-def _overlay(file: BinaryIO, begin: int, folder: Path, dim: int, targets: np.ndarray) -> None:
-    """Write the features of every waiting row at its place, run by run of neighbouring places."""
-    done = 0
-    for path in _blocks(folder):
-        block = _read_block(path, dim)
-        if block is None:
-            raise corrupt(path, "it cannot be read")
-        places = targets[done : done + len(block)]
-        done += len(block)
-        for run in np.split(np.arange(len(block)), np.flatnonzero(np.diff(places) != 1) + 1):
-            file.seek(begin + int(places[run[0]]) * dim * 4)
-            file.write(np.ascontiguousarray(block["features"][run]).tobytes())
-
-
-def _blocks(folder: Path) -> Iterator[Path]:
+def blocks(folder: Path) -> Iterator[Path]:
+    """Return the files of the blocks that wait, in the order they were written."""
     return iter(sorted(path for path in (folder / "partial").glob("*.npy") if not path.name.startswith(".")))
 
 
-def _read_block(path: Path, dim: int) -> np.ndarray | None:
+def read_block(path: Path, dim: int) -> np.ndarray | None:
+    """Return a block (b,) of ids, fingerprints and features, None when it cannot be read."""
     try:
         block = np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, SyntaxError):

@@ -24,11 +24,11 @@ from annotate_select.errors import FeaturesError, did_you_mean, listed
 from annotate_select.features import checksums
 from annotate_select.features.definitions import Record, differences, later, plain, read_record
 from annotate_select.features.encoder import Encoder
+from annotate_select.features.merge import compact, merge, out_of_range
 from annotate_select.features.rows import (
     ROW,
     BlockWriter,
     compare,
-    merge,
     partial_rows,
     read_rows,
     read_sound,
@@ -49,16 +49,17 @@ class Features:
 
     name: str
     digest: str  # of the encoder's definition
-    array: np.ndarray  # (n, d) float32, memory-mapped
+    array: np.ndarray  # (n, d) float32, or float16 where the project says so, memory-mapped
     ids: np.ndarray  # (n,) int64 database ids
     keys: Sequence[str] = ()  # (n,) given by who knows the database
 
 
 class FeatureStore:
-    """The features of one project."""
+    """The features of one project, new ones stored as `dtype`, float32 or float16."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: str = "float32") -> None:
         self.folder = folder
+        self.dtype = dtype
 
     def names(self) -> list[str]:
         """Return the names that features were made under, finished or not, sorted."""
@@ -160,6 +161,7 @@ class FeatureStore:
 
         batches: (positions (b,) in `ids`, images (b, H, W, 3) uint8); images that could not be decoded are left out of
         them. With `replace`, the name may belong to another encoder until now, and a corrupt file is made anew.
+        Rows of images that are not among `ids` are dropped once they are more than a tenth.
         Raises FeaturesError on features that are not finite, or when not one row is there in the end.
         """
         folder = self._folder_for(name, encoder, replace)
@@ -167,12 +169,13 @@ class FeatureStore:
         _save_encoder(encoder, folder / "encoder", replace)
         if name not in self.names():
             self._make_current(name, folder, encoder.definition())
-        stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress)
+        stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress, self.dtype)
         rows, array = _rows_or_none(folder) if replace else read_rows(folder)
-        merge(folder, encoder.dim, rows, array)
+        merge(folder, encoder.dim, rows, array, self.dtype)
         if not (folder / "ids.npy").exists():
             raise FeaturesError("not one image could be encoded; run `annotate-select add` again to see why")
         self._make_current(name, folder, encoder.definition())
+        compact(folder, np.asarray(ids, np.int64))
         return stored
 
     def _folders(self) -> Iterator[tuple[re.Match[str], Path]]:
@@ -237,13 +240,14 @@ def _encode(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     total: int,
     progress: Progress,
+    dtype: str,
 ) -> list[int]:
     """Encode batches into blocks; what was encoded before an interruption is written too."""
     writer = BlockWriter(folder, encoder.dim)
     stored: list[int] = []
     try:
         for positions, images in batches:
-            features = _checked(encoder.encode(images), (len(positions), encoder.dim))
+            features = _checked(encoder.encode(images), (len(positions), encoder.dim), dtype)
             chosen = [int(position) for position in positions]
             writer.add(ids[chosen], _fingerprints([fingerprints[i] for i in chosen]), features)
             stored += chosen
@@ -253,7 +257,7 @@ def _encode(
     return stored
 
 
-def _checked(features: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _checked(features: np.ndarray, shape: tuple[int, int], dtype: str) -> np.ndarray:
     if features.shape != shape:
         raise FeaturesError(f"the encoder returned features of shape {features.shape}, expected {shape}")
     if not np.isfinite(features).all():
@@ -262,6 +266,9 @@ def _checked(features: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
             f"the encoder returned features that are not finite for {bad} of {len(features)} images; "
             "train it again with `annotate-select embed --retrain`, or use other weights"
         )
+    largest = float(np.abs(features).max(initial=0))
+    if dtype == "float16" and largest > float(np.finfo(np.float16).max):
+        raise out_of_range(largest)
     return features
 
 

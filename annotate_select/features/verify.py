@@ -10,12 +10,12 @@ import numpy as np
 from annotate_select.errors import FeaturesError
 from annotate_select.features import checksums
 from annotate_select.features.checksums import Checksums
-from annotate_select.features.rows import read_rows, save, whole_features
+from annotate_select.features.merge import FORGOTTEN, write_ids
+from annotate_select.features.rows import read_rows, whole_features
 
 __all__ = ["Damage", "mend", "verify"]
 
 SHOWN = 3  # runs of damaged rows that a line names
-FORGOTTEN = b""  # the fingerprint of no image's bytes
 FINITE_BYTES = 16 * 2**20  # looked through at once
 
 
@@ -59,9 +59,7 @@ def mend(folder: Path) -> int:
         return 0
     forgotten = rows.copy()
     forgotten["fingerprint"][bad] = FORGOTTEN
-    if known is not None:  # until all is written, either ids.npy is expected, and the damage is still found
-        checksums.write(folder, Checksums(known.features, (checksums.of_ids(forgotten), *known.ids)))
-    save(folder / "ids.npy", forgotten)
+    write_ids(folder, forgotten)
     checksums.write(folder, Checksums((checksums.hashed(array),), (checksums.of_ids(forgotten),)))
     return len(bad)
 

@@ -47,7 +47,7 @@ class Home:
         """Return the project's feature store."""
         from annotate_select.features.store import FeatureStore
 
-        return FeatureStore(self.root / "features")
+        return FeatureStore(self.root / "features", self.config.features.dtype)
 
     def lock(self, doing: str) -> AbstractContextManager[None]:
         """Keep other processes from doing the same to this project; `doing` completes "another process is ..."."""

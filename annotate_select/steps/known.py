@@ -51,7 +51,7 @@ def known_of_project(home: Home, features: str | None = None) -> Known:
     opened = open_features(home, features)
     now = standing(home, opened.ids)
     rows = np.flatnonzero((now.labels != UNLABELLED) & now.in_pool)
-    found = Known(opened.name, np.asarray(opened.array[rows]), now.labels[rows], list(home.config.classes))
+    found = Known(opened.name, np.asarray(opened.array[rows], np.float32), now.labels[rows], list(home.config.classes))
     return _checked(found, home.root / settings.FILE_NAME)
 
 

@@ -11,6 +11,7 @@ from store_tools import Killed, Mean, Pool, check, extend, fingerprint, folder_o
 
 from annotate_select import files
 from annotate_select.errors import FeaturesError
+from annotate_select.features import merge as merge_module
 from annotate_select.features import rows as rows_module
 from annotate_select.features.rows import ROW, compare
 from annotate_select.features.store import FeatureStore
@@ -152,7 +153,7 @@ def test_killed_between_the_two_renames(store: FeatureStore, monkeypatch: pytest
     pool = Pool({1: 10, 2: 20})
     extend(store, pool, Mean())
     pool.values |= {2: 22, 3: 30}
-    real = rows_module.save
+    real = merge_module.save
 
     def dying(path: Path, array: np.ndarray) -> None:
         if path.name == "ids.npy":
@@ -160,7 +161,7 @@ def test_killed_between_the_two_renames(store: FeatureStore, monkeypatch: pytest
         real(path, array)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rows_module, "save", dying)
+        patch.setattr(merge_module, "save", dying)
         with pytest.raises(Killed):
             extend(store, pool, Mean())
     folder = folder_of(store)
@@ -327,7 +328,7 @@ def test_compare_by_hand() -> None:
 
 
 def test_rows_are_copied_in_pieces(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "COPY_BYTES", 30)  # two rows of three floats
+    monkeypatch.setattr(merge_module, "COPY_BYTES", 30)  # two rows of three floats
     pool = Pool({i: i for i in range(1, 6)})
     extend(store, pool, Mean())
     pool.values[6] = 6
