@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from annotate_select import files
 from annotate_select.cli import cli
 from annotate_select.errors import BusyError, ConfigError, FeaturesError
+from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.features.store import FeatureStore
 from annotate_select.project import Project
 
@@ -155,3 +157,27 @@ def test_the_loop_on_features_stored_as_float16(project_root: Path, photos: Path
         settings.write_text(settings.read_text().replace('dtype = "float16"', 'dtype = "int8"'))
         with pytest.raises(ConfigError, match=r"features\.dtype: .*got 'int8'"):
             project.embed()
+
+
+def sharing(root: Path, photos: Path) -> Project:
+    project = Project.create(root, ["a", "b"], images=photos)
+    settings = root / "project.toml"
+    settings.write_text(settings.read_text().replace("[features]", '[features]\nshared = "../shared"'))
+    return project
+
+
+def test_projects_share_features(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sharing(tmp_path / "one", photos) as one:
+        features = one.embed(dim=4, image_size=16)
+        before = dict(zip(features.keys, features.array.tolist(), strict=True))
+    (folder,) = (tmp_path / "one" / "features").glob("autoencoder-*")
+    with sharing(tmp_path / "two", photos) as two:
+        mine = two.root / "features" / folder.name
+        shutil.copytree(folder, mine, ignore=shutil.ignore_patterns("*.npy", "checksums.json"))
+        monkeypatch.setattr(Autoencoder, "encode", None)  # nothing is left to encode
+        features = two.embed()
+        assert dict(zip(features.keys, features.array.tolist(), strict=True)) == before
+        settings = two.root / "project.toml"
+        settings.write_text(settings.read_text().replace("../shared", "s3://bucket/shared"))
+        with pytest.raises(ConfigError, match=r"features\.shared: must be a folder.*got 's3://bucket/shared'"):
+            two.embed()

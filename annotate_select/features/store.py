@@ -28,12 +28,15 @@ from annotate_select.features.merge import compact, merge, out_of_range
 from annotate_select.features.rows import (
     ROW,
     BlockWriter,
+    blocks,
     compare,
     partial_rows,
+    read_block,
     read_rows,
     read_sound,
     whole_features,
 )
+from annotate_select.features.shared import SharedFeatures
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
 
@@ -55,11 +58,12 @@ class Features:
 
 
 class FeatureStore:
-    """The features of one project, new ones stored as `dtype`, float32 or float16."""
+    """The features of one project, stored as `dtype`, float32 or float16, and shared with others in `shared`."""
 
-    def __init__(self, folder: Path, dtype: str = "float32") -> None:
+    def __init__(self, folder: Path, dtype: str = "float32", shared: Path | None = None) -> None:
         self.folder = folder
         self.dtype = dtype
+        self.shared = shared
 
     def names(self) -> list[str]:
         """Return the names that features were made under, finished or not, sorted."""
@@ -146,6 +150,32 @@ class FeatureStore:
         _, same = compare(rows, np.asarray(ids, np.int64), _fingerprints(fingerprints))
         return [int(position) for position in np.flatnonzero(~same)]
 
+    def reuse(
+        self,
+        name: str,
+        encoder: Encoder,
+        ids: Sequence[int] | np.ndarray,
+        fingerprints: Sequence[str],
+        *,
+        replace: bool = False,
+    ) -> int:
+        """Take what other projects have encoded of the images that are pending; return how many that were.
+
+        Raises FeaturesError as `pending` does, and for numbers that the project's dtype cannot hold.
+        """
+        pending = self.pending(name, encoder, ids, fingerprints, replace=replace)
+        if self.shared is None or not pending:
+            return 0
+        folder = self._begin(name, encoder, replace)
+        wanted = _fingerprints([fingerprints[position] for position in pending])
+        places = np.asarray(ids, np.int64)[pending]
+        writer, count = BlockWriter(folder, encoder.dim), 0
+        for at, features in SharedFeatures(self.shared, encoder.definition(), encoder.dim).find(wanted):
+            writer.add(places[at], wanted[at], _checked(features, (len(at), encoder.dim), self.dtype))
+            count += len(at)
+        writer.flush()
+        return count
+
     def extend(
         self,
         name: str,
@@ -164,12 +194,11 @@ class FeatureStore:
         Rows of images that are not among `ids` are dropped once they are more than a tenth.
         Raises FeaturesError on features that are not finite, or when not one row is there in the end.
         """
-        folder = self._folder_for(name, encoder, replace)
         total = len(self.pending(name, encoder, ids, fingerprints, replace=replace))
-        _save_encoder(encoder, folder / "encoder", replace)
-        if name not in self.names():
-            self._make_current(name, folder, encoder.definition())
+        folder = self._begin(name, encoder, replace)
         stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress, self.dtype)
+        if self.shared is not None:
+            _share(folder, SharedFeatures(self.shared, encoder.definition(), encoder.dim), encoder.dim)
         rows, array = _rows_or_none(folder) if replace else read_rows(folder)
         merge(folder, encoder.dim, rows, array, self.dtype)
         if not (folder / "ids.npy").exists():
@@ -215,6 +244,14 @@ class FeatureStore:
                 )
         return folder
 
+    def _begin(self, name: str, encoder: Encoder, replace: bool) -> Path:
+        """Save the encoder, and where the name is new take it, so that a run cut short goes on with the same one."""
+        folder = self._folder_for(name, encoder, replace)
+        _save_encoder(encoder, folder / "encoder", replace)
+        if name not in self.names():
+            self._make_current(name, folder, encoder.definition())
+        return folder
+
     def _make_current(self, name: str, folder: Path, definition: dict[str, object]) -> None:
         """Write definition.json with a time later than that of every other folder of the name."""
         others: list[Record] = []
@@ -255,6 +292,14 @@ def _encode(
     finally:
         writer.flush()
     return stored
+
+
+def _share(folder: Path, shared: SharedFeatures, dim: int) -> None:
+    """Give other projects the rows that wait in blocks, as they were encoded."""
+    for path in blocks(folder):
+        block = read_block(path, dim)
+        if block is not None:
+            shared.add(block["fingerprint"], block["features"])
 
 
 def _checked(features: np.ndarray, shape: tuple[int, int], dtype: str) -> np.ndarray:

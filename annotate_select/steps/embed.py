@@ -215,6 +215,7 @@ def _encode_missing(
         fingerprints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
         fill_derived(store, name, encoder, fingerprints, replace=retrain, progress=progress)
         return
+    store.reuse(name, encoder, table.ids, table.fingerprints, replace=retrain)
     pending = store.pending(name, encoder, table.ids, table.fingerprints, replace=retrain)
     failed: list[tuple[int, str]] = []
     batches = _batches(home, table, pending, encoder.image_size, failed)

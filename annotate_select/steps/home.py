@@ -47,7 +47,9 @@ class Home:
         """Return the project's feature store."""
         from annotate_select.features.store import FeatureStore
 
-        return FeatureStore(self.root / "features", self.config.features.dtype)
+        chosen = self.config.features
+        shared = self.root / Path(chosen.shared).expanduser() if chosen.shared is not None else None
+        return FeatureStore(self.root / "features", chosen.dtype, shared)
 
     def lock(self, doing: str) -> AbstractContextManager[None]:
         """Keep other processes from doing the same to this project; `doing` completes "another process is ..."."""
