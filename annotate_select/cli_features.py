@@ -38,6 +38,18 @@ def features_show(output: Output, name: str) -> None:
     output.show(found.as_dict(), f"{found.line()}\n{definition}")
 
 
+@features.command("health")
+@click.argument("name", required=False)
+@click.pass_obj
+def features_health(output: Output, name: str | None) -> None:
+    """Measure whether the space of the features NAME is worth selecting in, without labels and with them."""
+    project = output.open()
+    with output.working() as progress:
+        found, files = project.features_health(name, progress=progress)
+    text = "\n".join([*found.sentences(), *(f"written: {file}" for file in files)])
+    output.show({**found.figures(), "files": [str(file) for file in files]}, text)
+
+
 @features.command("remove")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")

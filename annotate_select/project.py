@@ -30,6 +30,7 @@ from annotate_select.steps.home import DATABASE_NAME, Home
 from annotate_select.steps.jobs import Job
 
 if TYPE_CHECKING:
+    from annotate_select.features.health import Health
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
@@ -179,6 +180,12 @@ class Project:
         from annotate_select.steps.embed import open_features
 
         return open_features(self._home, name)
+
+    def features_health(self, name: str | None = None, *, progress: Progress = silent) -> tuple[Health, list[Path]]:
+        """Measure whether the space is worth selecting in; returns the figures and the files written beside it."""
+        from annotate_select.steps.health import health
+
+        return health(self._home, name, progress=progress)
 
     def features_list(self) -> list[FeaturesInfo]:
         """Describe all stored features, those that were replaced included."""

@@ -85,13 +85,21 @@ def pixels(found: DataSet) -> np.ndarray:
 
 
 def autoencoder(found: DataSet) -> np.ndarray:
-    """Return features of the package's own autoencoder, trained on the set without labels for two minutes at most."""
+    """Return features of the package's own autoencoder, as it is by default, learned from the set without labels."""
+    return _learned(found, "dictionary")
+
+
+def joint(found: DataSet) -> np.ndarray:
+    """Return features of the package's convolutional autoencoder with two views, trained for two minutes at most."""
+    return _learned(found, "joint")
+
+
+def _learned(found: DataSet, kind: str) -> np.ndarray:
     from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 
     size = 32 if found.name in SMALL else 64
     images = decoded(found, size)
-    model = Autoencoder(AutoencoderConfig(image_size=size, seconds=120.0)).fit(images)
-    return model.encode(images)
+    return Autoencoder(AutoencoderConfig(kind=kind, image_size=size, seconds=120.0)).fit(images).encode(images)
 
 
 def efficientnet_lite0(found: DataSet) -> np.ndarray:
@@ -117,6 +125,7 @@ def efficientnet_lite0(found: DataSet) -> np.ndarray:
 KINDS: dict[str, Callable[[DataSet], np.ndarray]] = {
     "pixels": pixels,
     "autoencoder": autoencoder,
+    "joint": joint,
     "efficientnet_lite0": efficientnet_lite0,
 }
 

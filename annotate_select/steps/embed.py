@@ -28,7 +28,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.derived import derived_name, fill_derived, is_derived, make_derived, require_fresh
 from annotate_select.steps.home import Home
 
-__all__ = ["embed", "embed_new", "load_encoder", "open_features"]
+__all__ = ["embed", "embed_new", "image_paths", "load_encoder", "open_features"]
 
 BATCH = 64  # images decoded and encoded together
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
@@ -140,15 +140,16 @@ def _encoder(
     """Load the encoder these features were made with, or make it."""
     if is_derived(encoder):
         return make_derived(store, encoder)
-    if is_backbone(encoder):
-        if weights is None and not retrain and _is_stored(store, encoder, name, image_size):
-            return load_encoder(home, name)  # its weights are here: nothing has to be downloaded, or to be found again
-        return open_backbone(encoder, weights, image_size)
-    if encoder != "autoencoder":
+    if encoder.partition(":")[0] == "autoencoder":
+        kind = encoder.partition(":")[2]
+        if name in store.names() and not retrain:
+            return _same_autoencoder(home, name, kind, dim, image_size)
+        return _train_autoencoder(home, table, name, _config(home, kind, dim, image_size), progress)
+    if not is_backbone(encoder):
         raise unknown_encoder(encoder)
-    if name in store.names() and not retrain:
-        return _same_autoencoder(home, name, dim, image_size)
-    return _train_autoencoder(home, table, name, dim, image_size, progress)
+    if weights is None and not retrain and _is_stored(store, encoder, name, image_size):
+        return load_encoder(home, name)  # its weights are here: nothing has to be downloaded, or to be found again
+    return open_backbone(encoder, weights, image_size)
 
 
 def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | None) -> bool:
@@ -158,10 +159,15 @@ def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | N
     return same and image_size in (None, definition.get("image_size"))
 
 
-def _same_autoencoder(home: Home, name: str, dim: int | None, image_size: int | None) -> Encoder:
-    """Load the stored autoencoder; asked for another size, refuse rather than mix two spaces under one name."""
+def _same_autoencoder(home: Home, name: str, kind: str, dim: int | None, image_size: int | None) -> Encoder:
+    """Load the stored autoencoder; asked for another one, refuse rather than mix two spaces under one name."""
     loaded = load_encoder(home, name)
-    for what, asked, stored in (("dim", dim, loaded.dim), ("image size", image_size, loaded.image_size)):
+    stored_kind = loaded.config.kind if isinstance(loaded, Autoencoder) else "pretrained"
+    for what, asked, stored in (
+        ("kind", kind or None, stored_kind),
+        ("dim", dim, loaded.dim),
+        ("image size", image_size, loaded.image_size),
+    ):
         if asked is not None and asked != stored:
             raise FeaturesError(
                 f"features {name!r} have {what} {stored}, asked for {asked}; give the new ones another --name, "
@@ -170,14 +176,18 @@ def _same_autoencoder(home: Home, name: str, dim: int | None, image_size: int | 
     return loaded
 
 
-def _train_autoencoder(
-    home: Home, table: PoolTable, name: str, dim: int | None, image_size: int | None, progress: Progress
-) -> Encoder:
+def _config(home: Home, kind: str, dim: int | None, image_size: int | None) -> AutoencoderConfig:
     config = AutoencoderConfig(seed=home.config.seed)
-    if dim is not None:
-        config.dim = dim
-    if image_size is not None:
-        config.image_size = image_size
+    config.kind = kind or config.kind
+    config.dim = config.dim if dim is None else dim
+    config.image_size = config.image_size if image_size is None else image_size
+    config.check()
+    return config
+
+
+def _train_autoencoder(
+    home: Home, table: PoolTable, name: str, config: AutoencoderConfig, progress: Progress
+) -> Encoder:
     chosen = _training_positions(table)
     training = _decoded(home, table, chosen, config.image_size, progress)
     trained_on = digest([table.fingerprints[i] for i in chosen.tolist()])
@@ -195,7 +205,7 @@ def _decoded(home: Home, table: PoolTable, positions: np.ndarray, size: int, pro
     """Decode the training images into one (m, size, size, 3) uint8 array; broken ones are left out."""
     array = np.empty((len(positions), size, size, 3), dtype=np.uint8)
     filled = 0
-    paths = _paths(home, table, positions.tolist())
+    paths = image_paths(home, table, positions.tolist())
     for done, (_, image) in enumerate(decode_many(paths, size), start=1):
         if isinstance(image, np.ndarray):
             array[filled] = image
@@ -227,7 +237,7 @@ def _batches(
     home: Home, table: PoolTable, positions: Sequence[int], size: int, failed: list[tuple[int, str]]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (positions (b,), images (b, size, size, 3)); what cannot be decoded goes to `failed`."""
-    paths = _paths(home, table, positions)
+    paths = image_paths(home, table, positions)
     decoded = decode_many(paths, size)
     while chunk := list(islice(decoded, BATCH)):
         good = [(positions[i], image) for i, image in chunk if not isinstance(image, ImageError)]
@@ -236,7 +246,8 @@ def _batches(
             yield np.array([i for i, _ in good]), np.stack([image for _, image in good])
 
 
-def _paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
+def image_paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
+    """Return the files of the images at these positions of the pool's table."""
     roots = {source.name: home.source_root(source) for source in home.config.sources}
     missing = sorted({table.sources[i] for i in positions} - set(roots))
     if missing:
