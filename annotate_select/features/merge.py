@@ -1,8 +1,9 @@
 """How the files under a feature store are written: blocks merged into them, and images of earlier pools dropped.
 
-New rows are appended, and the row of an image whose bytes changed is written over in place. So the old ids.npy stays
-true of the new features.npy, should the process die between the two renames. Where rows of images that left are
-dropped, the last rows move into their places: ids.npy says first that nobody's row is there.
+New rows are appended, and the row of an image whose bytes changed is written over in place, once ids.npy no longer
+says of which bytes it is. So the old ids.npy stays true of the new features.npy, should the process die between the
+two renames. Where rows of images that left are dropped, the last rows move into their places: ids.npy says first that
+nobody's row is there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from annotate_select.files import whole_file
 
 __all__ = ["FORGOTTEN", "compact", "merge", "out_of_range", "write_ids"]
 
-COPY_BYTES = 64 * 2**20  # copied at once when old rows move into the new file
+COPY_BYTES = 4 * 2**20  # copied at once when old rows move into the new file: what the processor caches hold
 FORGOTTEN = b""  # the fingerprint of no image's bytes: the row counts as not there
 MOST_GONE = 0.1  # of the rows may be of images that left the pool
 
@@ -56,7 +57,9 @@ def merge(folder: Path, dim: int, old: np.ndarray, features: np.ndarray, dtype: 
             _overlay(file, begin, folder, dim, targets, dtype)
 
         touched = np.arange(len(rows)) if converts else targets
-        write_rows(folder, len(rows), dim, dtype, content, rows, _kept(folder, old, touched), touched)
+        kept = _kept(folder, old, touched)
+        _forget(folder, old, targets)
+        write_rows(folder, len(rows), dim, dtype, content, rows, kept, touched)
     elif len(old) and checksums.present(folder) is None:
         sums = checksums.hashed(whole_features(folder))
         checksums.write(folder, Checksums((sums,), (checksums.of_ids(old),)))
@@ -143,6 +146,17 @@ def write_rows(
             checksums.write(folder, both)
     save(folder / "ids.npy", ids)
     checksums.write(folder, Checksums((sums,), (checksums.of_ids(ids),)))
+
+
+def _forget(folder: Path, old: np.ndarray, targets: np.ndarray) -> None:
+    """Say in ids.npy that the rows which will be written over are of no image; without old rows, remove it."""
+    if len(old) == 0:
+        (folder / "ids.npy").unlink(missing_ok=True)  # it belongs to features that are made anew
+        return
+    forgotten = old.copy()
+    forgotten["fingerprint"][targets[targets < len(old)]] = FORGOTTEN
+    if (forgotten != old).any():
+        write_ids(folder, forgotten)
 
 
 def _kept(folder: Path, old: np.ndarray, touched: np.ndarray) -> Sums | None:

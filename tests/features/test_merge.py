@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from store_tools import Killed, Mean, Pool, check, extend, fingerprint, folder_of
 
@@ -102,6 +102,7 @@ POOLS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(pools=POOLS, deaths=st.lists(st.integers(0, 9), max_size=4), half=st.booleans())
+@example(pools=[{1: 1}, {1: 2}], deaths=[0, 3], half=False)
 def test_killed_anywhere_no_image_gets_the_row_of_another(
     tmp_path_factory: pytest.TempPathFactory, pools: list[dict[int, int]], deaths: list[int], half: bool
 ) -> None:
@@ -122,7 +123,23 @@ def test_killed_anywhere_no_image_gets_the_row_of_another(
             assert len(kept - set(pool.ids)) <= 0.1 * len(kept)
 
 
-def killed(made: FeatureStore, pool: Pool, writes: int) -> None:
+def test_killed_while_damaged_features_are_made_anew(tmp_path: Path) -> None:
+    made, pool = store(tmp_path), Pool({1: 10, 2: 20, 3: 30})
+    extend(made, pool, Mean())
+    array = np.lib.format.open_memmap(folder_of(made) / "features.npy", mode="r+")
+    array[0] = 1
+    array.flush()
+    pool = Pool({3: 30, 1: 10, 2: 20})
+    for writes in range(9):
+        with suppress(FeaturesError):
+            killed(made, pool, writes, replace=True)
+            if writes:
+                nobody_has_a_wrong_row(made)
+    extend(made, pool, Mean(), replace=True)
+    check(made, pool)
+
+
+def killed(made: FeatureStore, pool: Pool, writes: int, replace: bool = False) -> None:
     """Store, and die before the write that follows so many."""
     left = [writes]
 
@@ -134,7 +151,7 @@ def killed(made: FeatureStore, pool: Pool, writes: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
         patch.setattr(files, "_sync", dying)
-        extend(made, pool, Mean())
+        extend(made, pool, Mean(), replace=replace)
 
 
 def nobody_has_a_wrong_row(made: FeatureStore) -> None:

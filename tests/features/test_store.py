@@ -156,7 +156,7 @@ def test_killed_between_the_two_renames(store: FeatureStore, monkeypatch: pytest
     real = merge_module.save
 
     def dying(path: Path, array: np.ndarray) -> None:
-        if path.name == "ids.npy":
+        if path.name == "ids.npy" and len(array) == 3:
             raise Killed
         real(path, array)
 
