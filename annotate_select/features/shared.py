@@ -36,7 +36,7 @@ class SharedFeatures:
         self.folder = folder / digest(definition)
         self._definition = json.loads(json.dumps(definition))
         self._dim = dim
-        self._known: np.ndarray | None = None  # fingerprints that are there
+        self._known: set[bytes] | None = None  # fingerprints that are there
         self.usable = definition.get("kind") not in NOT_SHARED and self._agrees()
 
     def find(self, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -44,23 +44,20 @@ class SharedFeatures:
 
         `wanted` (m,) S32 are fingerprints. Stops looking after a second and a millisecond an image.
         """
-        missing, end = np.ones(len(wanted), bool), time.monotonic() + SECONDS + SECONDS_AN_IMAGE * len(wanted)
+        places: dict[bytes, list[int]] = {}
+        for position, fingerprint in enumerate(wanted.tolist()):
+            places.setdefault(fingerprint, []).append(position)
+        end = time.monotonic() + SECONDS + SECONDS_AN_IMAGE * len(wanted)
         for path in self._blocks():
-            if not missing.any() or time.monotonic() > end:
+            if not places or time.monotonic() > end:
                 return
-            named = self._fingerprints(path)
-            if not np.isin(named, wanted[missing]).any():
+            if places.keys().isdisjoint(self._fingerprints(path).tolist()):
                 continue
-            block = self._block(path)
-            if block is None:
-                continue
-            fingerprints, features = block
-            order = np.argsort(fingerprints)
-            at = order[np.minimum(np.searchsorted(fingerprints, wanted, sorter=order), len(order) - 1)]
-            hits = np.flatnonzero(missing & (fingerprints[at] == wanted))
-            missing[hits] = False
-            if len(hits):
-                yield hits, features[at[hits]]
+            fingerprints, features = self._block(path)
+            hits = [(at, row) for row, one in enumerate(fingerprints.tolist()) for at in places.pop(one, ())]
+            if hits:
+                positions, rows = np.array(hits).T
+                yield positions, features[rows]
 
     def add(self, fingerprints: np.ndarray, features: np.ndarray) -> None:
         """Write those that are not there yet, of fingerprints (n,) S32 and features (n, d); read-only, nothing."""
@@ -68,10 +65,10 @@ class SharedFeatures:
             return
         if self._known is None:
             self._known = self._look(len(fingerprints))
-        new = ~np.isin(fingerprints, self._known)
-        if not new.any():
+        new = [row for row, one in enumerate(fingerprints.tolist()) if one not in self._known]
+        if not new:
             return
-        self._known = np.concatenate([self._known, fingerprints[new]])
+        self._known.update(fingerprints[new].tolist())
         stream = BytesIO()
         np.save(stream, fingerprints[new].astype("S32"), allow_pickle=False)
         np.save(stream, np.ascontiguousarray(features[new], "<f4"), allow_pickle=False)
@@ -81,14 +78,14 @@ class SharedFeatures:
                 write_whole(self.folder / "definition.json", json.dumps(self._definition, indent=2) + "\n")
             write_whole(self.folder / f"{digest(content, SIZE)}.block", content)
 
-    def _look(self, count: int) -> np.ndarray:
-        """Return the fingerprints there are, as far as a look before writing `count` rows finds them."""
-        found, end = [np.empty(0, "S32")], time.monotonic() + SECONDS + SECONDS_AN_IMAGE * count
+    def _look(self, count: int) -> set[bytes]:
+        """Return the fingerprints that are there, as far as a look before writing `count` rows finds them."""
+        found, end = set[bytes](), time.monotonic() + SECONDS + SECONDS_AN_IMAGE * count
         for path in self._blocks():
             if time.monotonic() > end:
                 break
-            found.append(self._fingerprints(path))
-        return np.concatenate(found)
+            found.update(self._fingerprints(path).tolist())
+        return found
 
     def _agrees(self) -> bool:
         path = self.folder / "definition.json"
@@ -119,7 +116,8 @@ class SharedFeatures:
             return np.empty(0, "S32")
         return found
 
-    def _block(self, path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    def _block(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Read a block: fingerprints (n,) and features (n, d); none of a damaged one."""
         try:
             content = path.read_bytes()
             sound = digest(content, SIZE) == path.stem
@@ -130,7 +128,7 @@ class SharedFeatures:
             sound = False
         if not sound or features.shape != (len(fingerprints), self._dim) or features.dtype != np.float32:
             _warn(path, "it is not what was written")
-            return None
+            return np.empty(0, "S32"), np.empty((0, self._dim), np.float32)
         return fingerprints, features
 
 
