@@ -172,7 +172,7 @@ def add(output: Output, sources: tuple[Path, ...]) -> None:
     "--encoder",
     default="autoencoder",
     show_default=True,
-    help="autoencoder, efficientnet_lite0, torchvision:NAME, timm:NAME, onnx:FILE or module:function.",
+    help="autoencoder, efficientnet_lite0, torchvision:NAME, timm:NAME, onnx:FILE, module:function, a+b or model:PATH.",
 )
 @click.option("--name", help="Name of the features (default: the encoder's).")
 @click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's features.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -154,7 +153,7 @@ def _info(store: FeatureStore, table: PoolTable, name: str, folder: Path, curren
     try:
         made = store.made_at(folder)
         if made is not None:
-            definition = dict(json.loads((folder / "definition.json").read_text(encoding="utf-8"))["definition"])
+            definition = store.stored_definition(name, folder.name.rpartition("-")[2]) or {}
         rows, array = read_rows(folder)
         _, same = compare(rows, table.ids, np.array(table.fingerprints, "S32"))
         count, covered, dim, dtype = len(rows), int(same.sum()), array.shape[1], str(array.dtype)
