@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from annotate_select.errors import FeaturesError
 
-__all__ = ["installed", "needed"]
+__all__ = ["installed", "needed", "quiet"]
 
 
 def installed(*packages: str) -> bool:
@@ -24,3 +29,19 @@ def needed(package: str, extra: str) -> Any:
         raise FeaturesError(
             f"{package} cannot be imported ({error}); install it with `pip install annotate-select[{extra}]`"
         ) from error
+
+
+@contextmanager
+def quiet(*loggers: str) -> Iterator[None]:
+    """Keep a library's warnings, prints and logs to itself: standard output belongs to the command's own answer."""
+    found = [logging.getLogger(name) for name in loggers]
+    levels = [logger.level for logger in found]
+    try:
+        for logger in found:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(found, levels, strict=True):
+            logger.setLevel(level)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from annotate_select.features.backbones.extras import needed
+from annotate_select.features.backbones.extras import needed, quiet
 
 __all__ = ["exported", "open_session", "run_session"]
 
@@ -28,16 +24,15 @@ def exported(network: nn.Module, x: Tensor) -> bytes:
     torch's older exporter is asked first: it takes a few seconds, the newer one many.
     """
     x = x.contiguous().clone()
-    with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "network.onnx"
-        try:
-            torch.onnx.export(
-                network, (x,), file, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "b"}}
-            )
-        except Exception:  # it cannot say this network, or is gone from this version of torch
-            shapes = ({0: torch.export.Dim("b")},)
-            torch.onnx.export(network, (x,), file, dynamo=True, dynamic_shapes=shapes, external_data=False)
-        return file.read_bytes()
+    fused = torch.backends.mha.get_fastpath_enabled()
+    hook = network.register_forward_pre_hook(lambda module, inputs: _stop_printing())
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)  # the older exporter cannot say attention in one piece
+        with quiet(*NOISY), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+            return _export(network, x, Path(folder) / "network.onnx")
+    finally:
+        hook.remove()
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def open_session(source: bytes | str) -> Any:
@@ -56,17 +51,21 @@ def run_session(session: Any, x: np.ndarray) -> np.ndarray:
     return result
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep an exporter's warnings and log from the user, who did not ask for an export."""
-    loggers = [logging.getLogger(name) for name in NOISY]
-    levels = [logger.level for logger in loggers]
+def _export(network: nn.Module, x: Tensor, file: Path) -> bytes:
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        axes = {"x": {0: "b"}}
+        torch.onnx.export(network, (x,), file, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes=axes)
+    except Exception:  # it cannot say this network, or is gone from this version of torch
+        shapes = ({0: torch.export.Dim("b")},)
+        torch.onnx.export(network, (x,), file, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False)
+    return file.read_bytes()
+
+
+def _stop_printing() -> None:
+    """Keep the older exporter from printing a network it fails on, past Python's own standard output.
+
+    It turns that on as it starts, whatever it is told, so this is called when it runs the network.
+    """
+    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
+    if enable is not None:
+        enable(False)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from annotate_select.errors import FeaturesError, did_you_mean
-from annotate_select.features.backbones.extras import needed
+from annotate_select.features.backbones.extras import needed, quiet
 from annotate_select.features.backbones.pretrained import Pretrained
 from annotate_select.features.backbones.weights import fill, first_line, misfit, read_weights
 
@@ -46,7 +46,7 @@ def timm_model(name: str, weights: Path | None, image_size: int | None) -> Pretr
 
 def _created(timm: Any, name: str, *, pretrained: bool) -> nn.Module:
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), quiet("timm", "huggingface_hub"):
             network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     except Exception as error:  # what the hub's client raises differs between its versions
         if not pretrained:
