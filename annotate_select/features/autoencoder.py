@@ -76,7 +76,7 @@ class Autoencoder:
         self.trained_on = trained_on
         self._network = network.eval()
         if isinstance(network.encoder, DictionaryEncoder):
-            return self  # whitened already
+            return self  # stretched already
         rows = trainer.train_rows[:: -(-len(trainer.train_rows) // MOST_WHITENED)]
         network.whiten(torch.cat([self._run(network.encoder, found.batch(part)) for part in _parts(rows)]))
         return self

@@ -15,7 +15,7 @@ from annotate_select.features.images import Images
 from annotate_select.features.network import DictionaryEncoder, contrasts
 from annotate_select.progress import Progress
 
-__all__ = ["learn", "whitened"]
+__all__ = ["components", "learn"]
 
 MOST_PATCHES = 200_000  # 500 for each of 400 atoms
 MOST_CODED = 10_000  # images that decide the projection
@@ -23,6 +23,7 @@ BATCH = 256  # images read at once
 SMOOTHING = 0.1  # added to each variance of patches of variance 1, so that noise is not blown up with detail
 SILENT = 0.75  # of all answers lie below the threshold
 SHRINKAGE = 0.01  # share of the mean variance added to each direction of the latent, for the same reason
+EVENED = 1 / 3  # of the differences in variance between directions: 0 keeps all, 1 whitens
 ROUNDS = 12  # of k-means: later ones move hardly an atom
 
 
@@ -41,15 +42,17 @@ def learn(encoder: DictionaryEncoder, images: Images, rows: np.ndarray, seed: in
             part = images.batch(chosen[start : start + BATCH]).to(device)
             codes[start : start + len(part)] = encoder.code(part).cpu().numpy()
             progress("learning a dictionary", start + len(part), len(chosen), "projection")
-    weight, bias = whitened(codes, encoder.project.out_features, seed)
+    weight, bias = components(codes, encoder.project.out_features, seed)
     encoder.project.weight.copy_(torch.from_numpy(weight))
     encoder.project.bias.copy_(torch.from_numpy(bias))
 
 
-def whitened(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight (dim, c) and bias (dim,) that turn codes (n, c) into principal components of nearly equal spread.
+def components(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight (dim, c) and bias (dim,) that turn codes (n, c) into principal components, partly evened out.
 
-    What a few strong directions drown becomes visible to distances. Directions that the codes do not have stay 0.
+    Strong directions drown what weak ones know, and evened out entirely, weak ones drown it all in noise: neighbours
+    among thousands of labels like the one, few labels the other. Variances keep two thirds of their logarithms, and
+    1 is their mean. Directions that the codes do not have stay 0.
     """
     mean = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = codes - mean
@@ -58,7 +61,9 @@ def whitened(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.nda
     variance = singular.astype(np.float64) ** 2 / len(codes)  # (rank,)
     weight = np.zeros((dim, codes.shape[1]), np.float32)
     if variance.sum() > 0:
-        weight[:rank] = axes / np.sqrt(variance + SHRINKAGE * variance.mean())[:, None]
+        scale = (variance + SHRINKAGE * variance.mean()) ** (-EVENED / 2)
+        scale /= np.sqrt((variance * scale**2).sum() / dim)
+        weight[:rank] = axes * scale[:, None]
     return weight, -weight @ mean
 
 

@@ -10,7 +10,7 @@ import torch
 
 from annotate_select.errors import FeaturesError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.dictionary import learn, whitened
+from annotate_select.features.dictionary import components, learn
 from annotate_select.features.images import Images
 from annotate_select.features.network import CONTRAST, KINDS, DictionaryEncoder
 from annotate_select.progress import silent
@@ -61,21 +61,29 @@ def test_a_brighter_or_paler_image_gives_nearly_the_same_features() -> None:
     assert (same > others.max(axis=1)).all()
 
 
-def test_features_have_mean_0_and_nearly_equal_spread() -> None:
+def test_features_have_mean_0_and_mean_variance_1() -> None:
     images = noise(200)
     z = learned(images)(Images(images, 16).batch(np.arange(200))).numpy()
     np.testing.assert_allclose(z.mean(axis=0), np.zeros(6), atol=1e-3)
-    np.testing.assert_allclose(z.var(axis=0), np.ones(6), atol=0.1)
+    assert z.var(axis=0).mean() == pytest.approx(1, abs=0.02)
 
 
-def test_whitened_leaves_directions_that_are_not_there_at_0() -> None:
+def test_components_keep_two_thirds_of_the_logarithms_of_variance() -> None:
+    codes = np.random.default_rng(0).normal(size=(4000, 2)) * [8.0, 1.0]  # variances 64 and 1
+    weight, bias = components(codes.astype(np.float32), 2, 0)
+    variance = (codes @ weight.T + bias).var(axis=0)
+    assert variance.mean() == pytest.approx(1, rel=1e-3)
+    assert variance[0] / variance[1] == pytest.approx(64 * (1.325 / 64.325) ** (1 / 3), rel=0.1)  # + .01 of 32.5
+
+
+def test_components_leave_directions_that_are_not_there_at_0() -> None:
     codes = np.outer(np.arange(5.0), [3.0, 4.0, 0.0]).astype(np.float32)  # on a line
-    weight, bias = whitened(codes, 4, 0)
+    weight, bias = components(codes, 4, 0)
     z = codes @ weight.T + bias
     np.testing.assert_allclose(z.mean(axis=0), np.zeros(4), atol=1e-5)
-    assert z[:, 0].var() == pytest.approx(1, abs=0.05)
+    assert z[:, 0].var() == pytest.approx(4, rel=0.01)  # a mean of 1 over four, three of them 0
     assert np.abs(z[:, 1:]).max() < 1e-2
-    weight, bias = whitened(np.ones((3, 2), np.float32), 2, 0)
+    weight, bias = components(np.ones((3, 2), np.float32), 2, 0)
     assert not weight.any()
     assert not bias.any()
 
