@@ -172,7 +172,8 @@ def add(output: Output, sources: tuple[Path, ...]) -> None:
     "--encoder",
     default="autoencoder",
     show_default=True,
-    help="autoencoder, efficientnet_lite0, torchvision:NAME, timm:NAME, onnx:FILE, module:function, a+b or model:PATH.",
+    help="auto (tries what is installed), autoencoder, autoencoder:KIND, efficientnet_lite0, torchvision:NAME, "
+    "timm:NAME, onnx:FILE, module:function, a+b or model:PATH.",
 )
 @click.option("--name", help="Name of the features (default: the encoder's).")
 @click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's features.")
@@ -191,13 +192,18 @@ def embed(
 ) -> None:
     """Train the autoencoder, or run a backbone, and store features of every image that has none."""
     project = output.open()
+    result: dict[str, object] = {}
     with output.working() as progress:
+        if encoder == "auto":
+            choice = project.choose_encoder(progress=progress)
+            encoder, result["because"] = choice.encoder, choice.because
         features = project.embed(
             encoder, name=name, dim=dim, image_size=image_size, weights=weights, retrain=retrain, progress=progress
         )
     n, d = features.array.shape
-    result: dict[str, object] = {"features": features.name, "digest": features.digest, "images": n, "dim": d}
-    output.show(result, f"features {features.name}-{features.digest}: {n:,} images x {d}")
+    result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
+    because = f"{result['because']}\n" if "because" in result else ""
+    output.show(result, f"{because}features {features.name}-{features.digest}: {n:,} images x {d}")
 
 
 @cli.command()

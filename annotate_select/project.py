@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
+    from annotate_select.steps.choose import Choice
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
@@ -161,9 +162,14 @@ class Project:
         retrain: bool = False,
         progress: Progress = silent,
     ) -> Features:
-        """Train the autoencoder, or load a backbone, and store features (n, d) of every image that has none yet."""
+        """Train the autoencoder, or load another encoder, and store features (n, d) of every image that has none yet.
+
+        `auto` is the encoder that `choose_encoder` names.
+        """
         from annotate_select.steps.embed import embed
 
+        if encoder == "auto":
+            encoder = self.choose_encoder(progress=progress).encoder
         return embed(
             self._home,
             encoder,
@@ -174,6 +180,12 @@ class Project:
             retrain=retrain,
             progress=progress,
         )
+
+    def choose_encoder(self, *, progress: Progress = silent) -> Choice:
+        """Try the encoders that are installed on a sample of the pool; returns which is best here, and why."""
+        from annotate_select.steps.choose import choose
+
+        return choose(self._home, progress=progress)
 
     def features(self, name: str | None = None) -> Features:
         """Open stored features, memory-mapped; `keys[i]` is the image of row i."""

@@ -86,20 +86,21 @@ def pixels(found: DataSet) -> np.ndarray:
 
 def autoencoder(found: DataSet) -> np.ndarray:
     """Return features of the package's own autoencoder, as it is by default, learned from the set without labels."""
-    return _learned(found, "dictionary")
+    return _learned(found, "dictionary", 128)
 
 
 def joint(found: DataSet) -> np.ndarray:
     """Return features of the package's convolutional autoencoder with two views, trained for two minutes at most."""
-    return _learned(found, "joint")
+    return _learned(found, "joint", 64)  # a wider latent gave it nothing
 
 
-def _learned(found: DataSet, kind: str) -> np.ndarray:
+def _learned(found: DataSet, kind: str, dim: int) -> np.ndarray:
     from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 
     size = 32 if found.name in SMALL else 64
     images = decoded(found, size)
-    return Autoencoder(AutoencoderConfig(kind=kind, image_size=size, seconds=120.0)).fit(images).encode(images)
+    config = AutoencoderConfig(kind=kind, dim=dim, image_size=size, seconds=120.0)
+    return Autoencoder(config).fit(images).encode(images)
 
 
 def efficientnet_lite0(found: DataSet) -> np.ndarray:

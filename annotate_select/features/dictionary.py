@@ -17,7 +17,7 @@ from annotate_select.progress import Progress
 
 __all__ = ["components", "learn"]
 
-MOST_PATCHES = 200_000  # 500 for each of 400 atoms
+MOST_PATCHES = 100_000  # 250 for each of 400 atoms
 MOST_CODED = 10_000  # images that decide the projection
 BATCH = 256  # images read at once
 SMOOTHING = 0.1  # added to each variance of patches of variance 1, so that noise is not blown up with detail

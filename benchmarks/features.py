@@ -1,0 +1,195 @@
+"""What each encoder is worth, and how fast: Markdown tables, everything measured in the same run.
+
+    python benchmarks/features.py [--data FOLDER] [--rows spaces,sets,training,decoding] [--sets a,b]
+
+`spaces`: cifar10_small's 10,000 training images; every kind of autoencoder has as long as the dictionary took, and
+neighbours and a linear probe are asked about 2,000 other images. `sets`: neighbours, each image among all others of its
+set. `training` and `decoding`: images a second against a plain loop. Encoding with pretrained networks is in
+backbones.py. Labels only score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+K = 20
+SECONDS = 10.0  # of a timed loop
+
+
+def accuracy(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray, *, balanced: bool) -> float:
+    """Return the share of test rows (m, d) that K neighbours by cosine, one vote each, name rightly; in per cent.
+
+    Where `test` is `train` itself, a row is not its own neighbour.
+    """
+    from annotate_select.features.health import unit
+
+    cosine = unit(test) @ unit(train).T
+    if test is train:
+        np.fill_diagonal(cosine, -2)
+    near = np.argpartition(-cosine, K, axis=1)[:, :K]
+    votes = np.zeros((len(test), labels.max() + 1))
+    np.add.at(votes, (np.arange(len(test))[:, None], labels[near]), 1)
+    right = votes.argmax(axis=1) == wanted
+    if balanced:
+        return 100 * float(np.mean([right[wanted == one].mean() for one in np.unique(wanted)]))
+    return 100 * float(right.mean())
+
+
+def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the accuracy of logistic regression on standardised features, its best of three strengths; in per cent."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = train.mean(axis=0), train.std(axis=0) + 1e-6
+    models = [LogisticRegression(C=c, max_iter=300).fit((train - mean) / deviation, labels) for c in (0.001, 0.01, 0.1)]
+    return 100 * max(float(model.score((test - mean) / deviation, wanted)) for model in models)
+
+
+def spaces(data: Path) -> None:
+    """Print the table of encoders on cifar10_small."""
+    from PIL import Image
+    from sklearn.decomposition import PCA
+
+    from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
+    from annotate_select.features.network import KINDS
+
+    with (data / "cifar10_small" / "labels.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    images = np.stack([np.asarray(Image.open(data / "cifar10_small" / "images" / row["image"])) for row in rows])
+    labels = np.unique([row["label"] for row in rows], return_inverse=True)[1]
+    first = np.array([row["split"] == "train" for row in rows])
+    train, test = images[first], images[~first]
+
+    def report(name: str, cpu: float, one: np.ndarray, other: np.ndarray) -> None:
+        found = accuracy(one, labels[first], other, labels[~first], balanced=False)
+        probe = linear(one, labels[first], other, labels[~first])
+        print(f"| {name} | {one.shape[1]} | {cpu:.0f} | {found:.1f} | {probe:.1f} |", flush=True)
+
+    print("| encoder | d | CPU seconds | kNN | linear |\n|---|---|---|---|---|")
+    flat, flat_test = (part.reshape(len(part), -1) / np.float32(255) for part in (train, test))
+    for name, white in (("pixels, PCA", False), ("pixels, whitened PCA", True)):
+        model = PCA(128, whiten=white, random_state=0).fit(flat)
+        report(name, 0, model.transform(flat), model.transform(flat_test))
+    seconds: float | None = None
+    for kind in KINDS:
+        began, cpu = time.monotonic(), time.process_time()
+        config = AutoencoderConfig(kind=kind, image_size=32, epochs=1000, most_images=10**7, seconds=seconds)
+        config = AutoencoderConfig(image_size=32) if kind == "dictionary" else config
+        model = Autoencoder(config).fit(train)
+        spent = time.process_time() - cpu
+        seconds = seconds or time.monotonic() - began
+        report(kind, spent, model.transform(train), model.transform(test))
+    report("efficientnet_lite0, pretrained", 0, *_pretrained(train, test))
+
+
+def _pretrained(*parts: np.ndarray) -> list[np.ndarray]:
+    found = [datasets.DataSet("cifar10_small", part, np.zeros(len(part), int), []) for part in parts]
+    return [datasets.efficientnet_lite0(one) for one in found]
+
+
+def sets(data: Path, names: list[str]) -> None:
+    """Print neighbours' accuracy on every development set, from the cached features; balanced where classes are not."""
+    from sklearn.decomposition import PCA
+
+    kinds = ("pixels", "whitened pixels", "joint", "autoencoder", "efficientnet_lite0")
+    print("| set | " + " | ".join(kinds) + " |\n|---|" + "---|" * len(kinds))
+    for name in names:
+        cells = []
+        for kind in kinds:
+            found, labels = datasets.features(name, kind.split()[-1], data)
+            if kind.startswith("whitened"):
+                found = PCA(whiten=True, random_state=0).fit_transform(found)
+            sizes = np.bincount(labels)
+            cells.append(accuracy(found, labels, found, labels, balanced=sizes.max() >= 10 * sizes.min()))
+        print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
+
+
+def rate(step: Callable[[], int]) -> float:
+    """Return images a second of a step that returns how many it took, after two to warm up."""
+    step(), step()
+    began, done = time.monotonic(), 0
+    while time.monotonic() - began < SECONDS:
+        done += step()
+    return done / (time.monotonic() - began)
+
+
+def training() -> None:
+    """Print images a second of the convolutional encoders' training at 64 pixels, batch 128, against a plain loop."""
+    import torch
+
+    from annotate_select.features.encoder import has_bfloat16
+    from annotate_select.features.network import AutoencoderConfig, Network
+
+    config = AutoencoderConfig(kind="plain")
+    x = torch.rand(128, 3, 64, 64)
+    generator = torch.Generator().manual_seed(0)
+
+    def loop(network: Network, bfloat16: bool, fused: bool) -> Callable[[], int]:
+        optimizer = torch.optim.AdamW(network.parameters(), fused=fused)
+
+        def step() -> int:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                loss = network.loss(x, generator)[0]
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            return len(x)
+
+        return step
+
+    plain = rate(loop(Network(config), bfloat16=False, fused=False))
+    fast = Network(config).to(memory_format=torch.channels_last)
+    ours = rate(loop(fast, has_bfloat16(torch.device("cpu")), fused=True))
+    print("| training, 64 px, batch 128 | images/s | ratio |\n|---|---|---|")
+    print(f"| plain float32 loop | {plain:.0f} | 1 |\n| as Autoencoder.fit trains | {ours:.0f} | {ours / plain:.2f} |")
+
+
+def decoding(data: Path) -> None:
+    """Print files a second decoded to 64 pixels, against PIL opened, converted and resized."""
+    from PIL import Image
+
+    from annotate_select.pool.decode import decode_many
+
+    files = sorted((data / "weather" / "images").rglob("*.jpg"))[:600]
+
+    def plain() -> int:
+        for file in files:
+            with Image.open(file) as image:
+                image.convert("RGB").resize((64, 64), Image.Resampling.BICUBIC)
+        return len(files)
+
+    def ours() -> int:
+        return sum(1 for _ in decode_many(files, 64))
+
+    slow, fast = rate(plain), rate(ours)
+    print("| decoding JPEG to 64 px | files/s | ratio |\n|---|---|---|")
+    print(f"| PIL, one process | {slow:.0f} | 1 |\n| decode_many | {fast:.0f} | {fast / slow:.2f} |")
+
+
+def main() -> None:
+    """Print the tables asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=datasets.DATA)
+    parser.add_argument("--rows", default="spaces,sets,training,decoding")
+    parser.add_argument("--sets", default="")
+    given = parser.parse_args()
+    names = given.sets.split(",") if given.sets else datasets.names(given.data)
+    tables: dict[str, Callable[[], None]] = {
+        "spaces": lambda: spaces(given.data),
+        "sets": lambda: sets(given.data, names),
+        "training": training,
+        "decoding": lambda: decoding(given.data),
+    }
+    for row in given.rows.split(","):
+        tables[row]()
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`--encoder auto`: by accuracy where there are labels, else by neighbours that stay, within the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotate_select import Project
+from annotate_select.errors import FeaturesError
+from annotate_select.steps import choose as module
+from annotate_select.steps.choose import Trial, decided
+
+OWN = Trial("autoencoder", 60.0, 0.30, None)
+FOREIGN = Trial("efficientnet_lite0", 600.0, 0.55, None)
+
+
+def test_without_labels_neighbours_that_stay_decide() -> None:
+    found = decided([OWN, FOREIGN], 900)
+    assert found.encoder == "efficientnet_lite0"
+    assert found.because == (
+        "efficientnet_lite0 is used: autoencoder: 30 % of neighbours stay when images are cropped and recoloured; "
+        "efficientnet_lite0: 55 % of neighbours stay when images are cropped and recoloured"
+    )
+
+
+def test_with_labels_accuracy_decides() -> None:
+    own, foreign = (
+        Trial(one.encoder, one.seconds, one.agreement, right) for one, right in ((OWN, 0.8), (FOREIGN, 0.7))
+    )
+    found = decided([own, foreign], 900)
+    assert found.encoder == "autoencoder"
+    assert "80 % of neighbours share the class" in found.because
+
+
+def test_what_takes_too_long_is_not_chosen_and_that_is_said() -> None:
+    found = decided([OWN, FOREIGN], 300)
+    assert found.encoder == "autoencoder"
+    assert found.because.endswith("but it would take 10 minutes")
+    assert decided([OWN, FOREIGN], 1).encoder == "autoencoder"  # nothing is quick enough: the quickest
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for one in range(70):
+        pixels = rng.integers(0, 256, (16, 16, 3)) // [[[1 + one % 2, 2 - one % 2, 1]]]
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / f"{one:02}.png")
+    made = Project.create(tmp_path / "p", classes=["red", "green"])
+    made.add(tmp_path / "images")
+    return made
+
+
+def test_a_project_tries_what_is_installed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NEEDED", ("not_installed_at_all",))
+    project.annotate({f"{one:02}.png": ["red", "green"][one % 2] for one in range(60)})
+    (trial,) = project.choose_encoder().trials
+    assert trial.encoder == "autoencoder"
+    assert trial.accuracy is not None
+    assert 0 <= trial.agreement <= 1
+
+
+def test_the_pretrained_one_is_tried_where_it_is_installed(project: Project) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    own, foreign = project.choose_encoder().trials
+    assert (own.encoder, foreign.encoder) == ("autoencoder", "efficientnet_lite0")
+    assert own.accuracy is None
+
+
+def test_an_empty_pool_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FeaturesError, match="the pool is empty"):
+        Project.create(tmp_path / "p", classes=["a", "b"]).choose_encoder()
