@@ -194,12 +194,13 @@ def embed(
     project = output.open()
     result: dict[str, object] = {}
     with output.working() as progress:
-        if encoder == "auto":
-            choice = project.choose_encoder(progress=progress)
-            encoder, result["because"] = choice.encoder, choice.because
-        features = project.embed(
-            encoder, name=name, dim=dim, image_size=image_size, weights=weights, retrain=retrain, progress=progress
-        )
+        if encoder == "auto" and (dim, image_size, weights) == (None, None, None):
+            features, choice = project.embed_best(name=name, retrain=retrain, progress=progress)
+            result["because"] = choice.because
+        else:
+            features = project.embed(
+                encoder, name=name, dim=dim, image_size=image_size, weights=weights, retrain=retrain, progress=progress
+            )
     n, d = features.array.shape
     result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
     because = f"{result['because']}\n" if "because" in result else ""

@@ -164,12 +164,16 @@ class Project:
     ) -> Features:
         """Train the autoencoder, or load another encoder, and store features (n, d) of every image that has none yet.
 
-        `auto` is the encoder that `choose_encoder` names.
+        `auto` is `embed_best`, which decides width, size and weights itself.
         """
         from annotate_select.steps.embed import embed
 
         if encoder == "auto":
-            encoder = self.choose_encoder(progress=progress).encoder
+            if (dim, image_size, weights) != (None, None, None):
+                raise FeaturesError(
+                    "encoder auto decides dim, image size and weights itself; name an encoder to give them"
+                )
+            return self.embed_best(name=name, retrain=retrain, progress=progress)[0]
         return embed(
             self._home,
             encoder,
@@ -180,6 +184,14 @@ class Project:
             retrain=retrain,
             progress=progress,
         )
+
+    def embed_best(
+        self, *, name: str | None = None, retrain: bool = False, progress: Progress = silent
+    ) -> tuple[Features, Choice]:
+        """Embed with the encoder of `choose_encoder`, and let the project select on it from now on."""
+        from annotate_select.steps.choose import embed_best
+
+        return embed_best(self._home, name=name, retrain=retrain, progress=progress)
 
     def choose_encoder(self, *, progress: Progress = silent) -> Choice:
         """Try the encoders that are installed on a sample of the pool; returns which is best here, and why."""

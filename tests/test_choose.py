@@ -61,6 +61,11 @@ def test_a_project_tries_what_is_installed(project: Project, monkeypatch: pytest
     assert trial.encoder == "autoencoder"
     assert trial.accuracy is not None
     assert 0 <= trial.agreement <= 1
+    features, _ = project.embed_best(name="mine")
+    assert (features.name, project.config.select.features) == ("mine", "mine")
+    assert project.features().name == "mine"
+    with pytest.raises(FeaturesError, match="decides dim, image size and weights itself"):
+        project.embed("auto", dim=3)
 
 
 def test_the_pretrained_one_is_tried_where_it_is_installed(project: Project) -> None:

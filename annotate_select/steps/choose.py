@@ -15,14 +15,15 @@ from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.backbones import open_backbone
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.health import FEWEST_LABELS, agreement, neighbour_accuracy
+from annotate_select.features.store import Features
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import image_paths
+from annotate_select.steps.embed import embed, image_paths
 from annotate_select.steps.health import changed
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, standing
 
-__all__ = ["SECONDS", "Choice", "Trial", "choose", "decided"]
+__all__ = ["SECONDS", "Choice", "Trial", "choose", "decided", "embed_best"]
 
 SECONDS = 900.0  # that embedding the pool may take
 SAMPLE = 400  # images that are tried, those with labels first
@@ -67,6 +68,18 @@ def choose(home: Home, *, seconds: float = SECONDS, progress: Progress = silent)
     order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
     rows = np.sort(order[:SAMPLE])
     return decided([_trial(home, table, rows, labels[rows], name, progress) for name in names], seconds)
+
+
+def embed_best(
+    home: Home, *, name: str | None = None, retrain: bool = False, progress: Progress = silent
+) -> tuple[Features, Choice]:
+    """Choose, store the features, and make them those that the project selects and trains on (`select.features`)."""
+    choice = choose(home, progress=progress)
+    features = embed(home, choice.encoder, name=name, retrain=retrain, progress=progress)
+    if home.config.select.features != features.name:
+        chosen = home.config.select.model_copy(update={"features": features.name})
+        home.save_config(home.config.model_copy(update={"select": chosen}))
+    return features, choice
 
 
 def decided(trials: list[Trial], seconds: float) -> Choice:

@@ -145,6 +145,8 @@ def _encoder(
         if name in store.names() and not retrain:
             return _same_autoencoder(home, name, kind, dim, image_size)
         return _train_autoencoder(home, table, name, _config(home, kind, dim, image_size), progress)
+    if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
+        raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
     if not is_backbone(encoder):
         raise unknown_encoder(encoder)
     if weights is None and not retrain and _is_stored(store, encoder, name, image_size):
