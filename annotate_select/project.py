@@ -168,11 +168,7 @@ class Project:
         """
         from annotate_select.steps.embed import embed
 
-        if encoder == "auto":
-            if (dim, image_size, weights) != (None, None, None):
-                raise FeaturesError(
-                    "encoder auto decides dim, image size and weights itself; name an encoder to give them"
-                )
+        if encoder == "auto" and (dim, image_size, weights) == (None, None, None):
             return self.embed_best(name=name, retrain=retrain, progress=progress)[0]
         return embed(
             self._home,
