@@ -133,7 +133,7 @@ def main() -> None:
     """Replay what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--strategies", default=",".join(STRATEGIES))
-    parser.add_argument("--features", default=",".join(datasets.KINDS))
+    parser.add_argument("--features", default="pixels,autoencoder,efficientnet_lite0")
     parser.add_argument("--sets", default="")
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--seeds", type=int, default=10)

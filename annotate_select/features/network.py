@@ -31,7 +31,7 @@ PROJECTED = 256  # width of the projector: VICReg works in a space wider than th
 class AutoencoderConfig:
     """Every setting; the defaults learn from 480 images in some seconds on two cores, from 10,000 in a minute."""
 
-    kind: str = "dictionary"  # of KINDS; the default won benchmarks/features.py on every set but one
+    kind: str = "dictionary"  # of KINDS; the default has the best mean in benchmarks/FEATURES.md
     image_size: int = 64  # pixels, 8 or more: objects stay recognisable; two cores train hundreds of images a second
     dim: int = 128  # wide enough for tens of classes, small enough that distances mean something
     atoms: int = 400  # filters of the dictionary: twice as many cost twice the time and gave .5 points
