@@ -222,21 +222,21 @@ def test_a_read_only_project_can_be_read_and_says_why_not_written(project_root: 
 
 
 def test_interrupted_is_130_and_can_be_run_again(tmp_path: Path, photos: Path) -> None:
-    big = many_photos(tmp_path / "big", photos, 20)
+    big = many_photos(tmp_path / "big", photos, 60)  # seconds of work, so that the signal comes in the middle of it
     root = tmp_path / "p"
     Project.create(root, ["a", "b"]).close()
     process = start(root, "add", big)
     lock = root / ".adding.lock"
     while not lock.exists():
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130
     assert b"nothing" in errors
     assert b"Traceback" not in errors
     again(root, "add", big)
-    assert count(root) == 2400
+    assert count(root) == 7200
 
 
 def test_a_job_that_was_killed_says_so(project_root: Path) -> None:
