@@ -24,7 +24,12 @@ COMMAND = [sys.executable, "-m", "annotate_select", "--quiet", "--project"]
 
 
 def start(root: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, str(root), *map(str, arguments)], stderr=subprocess.PIPE)
+    """Start a command that hears Ctrl-C, also when the tests run in the background and are deaf to it."""
+    return subprocess.Popen(
+        [*COMMAND, str(root), *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], seconds: float = 120) -> None:
