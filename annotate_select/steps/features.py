@@ -179,8 +179,9 @@ def _info(store: FeatureStore, table: PoolTable, name: str, folder: Path, curren
 
 
 def _size(count: int) -> str:
-    for unit in ("bytes", "KB", "MB"):
-        if count < 1000:
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000  # type: ignore[assignment]
-    return f"{count:.1f} GB"
+    if count < 1000:
+        return f"{count} bytes"
+    for unit, size in (("KB", 1e3), ("MB", 1e6)):
+        if count < 1000 * size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e9:.1f} GB"
