@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
+    from annotate_select.steps.batches import BatchInfo, PickInfo
     from annotate_select.steps.choose import Choice
+    from annotate_select.steps.evaluate import ExamAnswer
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
@@ -445,6 +447,24 @@ class Project:
         from annotate_select.steps.evaluate import report_of
 
         return report_of(self._home, model)
+
+    def exam_answers(self, model: int | None = None) -> list[ExamAnswer]:
+        """Return what a model, by default the newest, says of each labelled exam image; the surest mistakes first."""
+        from annotate_select.steps.evaluate import exam_answers
+
+        return exam_answers(self._home, model)
+
+    def batches(self) -> list[BatchInfo]:
+        """Return every batch, newest first: how it was chosen, and how far it is labelled."""
+        from annotate_select.steps.batches import batch_infos
+
+        return batch_infos(self._home)
+
+    def picks(self, number: int) -> list[PickInfo]:
+        """Return the picks of a batch, best first, each with its reason and where its image stands."""
+        from annotate_select.steps.batches import pick_infos
+
+        return pick_infos(self._home, number)
 
     def audit(self) -> AuditReport | None:
         """Compare what picks and audit picks taught; None while there is no model or no labelled exam."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
+import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from annotate_select.steps.status import Round, Status
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.intervals import Interval
 
-__all__ = ["CLASS_COLUMNS", "chart", "class_rows"]
+__all__ = ["CLASS_COLUMNS", "chart", "chosen_cell", "class_rows", "confusion_table", "version_rows"]
 
 CLASS_COLUMNS = {
     "labels": st.column_config.NumberColumn("Labels", help="Images whose label is this class"),
@@ -65,6 +68,44 @@ def class_rows(status: Status, report: ExamReport | None) -> list[dict[str, obje
             }
         )
     return rows
+
+
+def version_rows(rounds: Sequence[Round]) -> list[dict[str, object]]:
+    """Return a row a model, newest first."""
+    return [
+        {
+            "model": one.model,
+            "trained": one.at[:16].replace("T", " "),
+            "labels": one.labels,
+            "on the exam": _share(one.accuracy, Interval(one.low, one.high))
+            if one.low is not None and one.high is not None
+            else "–",
+            "cross-validated": f"{one.cv_accuracy:.0%}" if one.cv_accuracy is not None else "–",
+        }
+        for one in reversed(rounds)
+    ]
+
+
+def confusion_table(report: ExamReport) -> Styler:
+    """Return the confusion matrix, a row a class and a column a class it was taken for, shaded by share of the row."""
+    names = [one.name for one in report.classes]
+    counts = pd.DataFrame(report.confusion, index=names, columns=names)
+
+    def shades(row: pd.Series[int]) -> list[str]:
+        shares = row / max(1, row.sum())
+        colours = ["47, 127, 168" if name == row.name else "192, 118, 43" for name in names]  # right, wrong
+        return [
+            f"background-color: rgba({one}, {0.12 + 0.6 * share:.2f})" if share else "color: #8888"
+            for one, share in zip(colours, shares, strict=True)
+        ]
+
+    return counts.style.apply(shades, axis=1)
+
+
+def chosen_cell(state: Mapping[str, Any], report: ExamReport) -> tuple[str, str] | None:
+    """Return (label, what the model says) of the cell chosen in the table, None when there is none."""
+    cells = state["selection"]["cells"]
+    return (report.classes[cells[0][0]].name, str(cells[0][1])) if cells else None
 
 
 def _share(share: float | None, interval: Interval) -> str:

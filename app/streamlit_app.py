@@ -14,7 +14,9 @@ state.begin()
 pages = [
     st.Page("app_pages/start.py", title="Project", icon=":material/folder_open:", default=True),
     st.Page("app_pages/label.py", title="Label", icon=":material/label:", url_path="label"),
+    st.Page("app_pages/batch.py", title="Batch", icon=":material/playlist_add:", url_path="batch"),
     st.Page("app_pages/model.py", title="Model", icon=":material/monitoring:", url_path="model"),
+    st.Page("app_pages/trust.py", title="Trust", icon=":material/verified:", url_path="trust"),
     st.Page("app_pages/export.py", title="Export", icon=":material/download:", url_path="export"),
 ]
 page = st.navigation(pages, position="top")
@@ -24,6 +26,7 @@ st.html(
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
     [data-stale="true"] { opacity: 1 !important; }
+    [class*="-gallery"] img { height: 128px; object-fit: cover; border-radius: 4px; }
     </style>"""
 )
 message = state.said()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,13 +12,24 @@ from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
-from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.steps.train import TrainedModel, model_folder, models, training_rows
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport, compare
 from annotate_select.trust.exam import ExamReport
 
-__all__ = ["audit", "evaluate", "report_of"]
+__all__ = ["ExamAnswer", "audit", "evaluate", "exam_answers", "report_of"]
+
+
+@dataclass(frozen=True)
+class ExamAnswer:
+    """A labelled exam image, and what a model says of it: its class and how sure it is, 0..1."""
+
+    image_id: int
+    key: str
+    label: str
+    predicted: str
+    probability: float
 
 
 def evaluate(home: Home, number: int | None = None) -> ExamReport:
@@ -26,6 +38,50 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     Raises ExamError when there is no exam or none of it is labelled, LearningError when there is no model.
     """
     model = _model(home, number)
+    state, rows, probabilities, unlabelled = _answered(home, model)
+    report = trust.evaluate(
+        state.labels[rows],
+        probabilities,
+        model.classes,
+        model=model.number,
+        unlabelled=unlabelled,
+    )
+    write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
+    return report
+
+
+def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
+    """Return what a model, by default the newest, says of each labelled exam image; the surest mistakes first.
+
+    Raises ExamError or LearningError as `evaluate` does.
+    """
+    model = _model(home, number)
+    state, rows, probabilities, _ = _answered(home, model)
+    said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    order = np.lexsort((-sure, said == state.labels[rows]))
+    return [
+        ExamAnswer(
+            image_id=int(state.ids[rows[i]]),
+            key=state.keys[rows[i]],
+            label=model.classes[state.labels[rows[i]]],
+            predicted=model.classes[said[i]],
+            probability=float(sure[i]),
+        )
+        for i in order.tolist()
+    ]
+
+
+def report_of(home: Home, number: int | None = None) -> ExamReport | None:
+    """Return the stored report of a model, by default the newest evaluated one; None where there is none."""
+    folders = [model_folder(home, model.number) for model in models(home) if number in (None, model.number)]
+    for folder in reversed(folders):
+        if (folder / "exam.json").exists():
+            return ExamReport.from_dict(json.loads((folder / "exam.json").read_text()))
+    return None
+
+
+def _answered(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np.ndarray, int]:
+    """Return the standing, the rows of labelled exam images, the model's probabilities of them, and how many lack."""
     features = open_features(home, model.features)
     if features.digest != model.features_digest:
         raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
@@ -36,24 +92,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     rows = exam[state.labels[exam] != UNLABELLED]
     if len(rows) == 0:
         raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
-    report = trust.evaluate(
-        state.labels[rows],
-        model.head.probabilities(features.array[rows]),
-        model.classes,
-        model=model.number,
-        unlabelled=len(exam) - len(rows),
-    )
-    write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
-    return report
-
-
-def report_of(home: Home, number: int | None = None) -> ExamReport | None:
-    """Return the stored report of a model, by default the newest evaluated one; None where there is none."""
-    folders = [model_folder(home, model.number) for model in models(home) if number in (None, model.number)]
-    for folder in reversed(folders):
-        if (folder / "exam.json").exists():
-            return ExamReport.from_dict(json.loads((folder / "exam.json").read_text()))
-    return None
+    return state, rows, model.head.probabilities(features.array[rows]), len(exam) - len(rows)
 
 
 def audit(home: Home) -> AuditReport:

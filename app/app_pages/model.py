@@ -1,51 +1,80 @@
-"""Model: how good it is, what it still gets wrong, and the next round."""
+"""Model: how good it is, where it is wrong, and how it got there."""
 
 from __future__ import annotations
 
 import curve
 import streamlit as st
-from panels import job_panel, need_project, next_batch
+from gallery import gallery
+from panels import job_panel, need_project
+
+from annotate_select.errors import AnnotateSelectError
 
 project = need_project()
 status = project.status()
 rounds = project.rounds()
-report = project.report()
 
 job_panel(project)
+if not rounds:
+    st.subheader("No model yet")
+    st.write("Label images of at least two classes, then train and pick the next batch.")
+    st.page_link("app_pages/label.py", label="Label", icon=":material/label:")
+    st.page_link("app_pages/batch.py", label="Train and pick the next batch", icon=":material/playlist_add:")
+    st.stop()
+
+numbers = [one.model for one in reversed(rounds)]
+number = st.selectbox("Version", numbers, format_func=lambda one: f"model {one}", key="version", width=220)
+this = next(one for one in rounds if one.model == number)
+report = project.report(number)
+
 figures = st.columns(4)
 figures[0].metric("Images", f"{status.images:,}")
-figures[1].metric("Labelled", f"{status.labelled:,}")
+figures[1].metric("Labels trained on", f"{this.labels:,}")
 figures[2].metric("Exam labelled", f"{status.exam_labelled:,} of {status.exam_total:,}")
-interval = f"{report.interval.low:.0%} to {report.interval.high:.0%}" if report else None
 figures[3].metric(
     "Accuracy on the exam",
     f"{report.accuracy:.1%}" if report else "–",
-    delta=interval,
+    delta=f"{report.interval.low:.0%} to {report.interval.high:.0%}" if report else None,
     delta_color="off",
     delta_arrow="off",
     help="The exam is a random set of images kept out of training. With 95 % confidence the accuracy is in this range.",
 )
-advice = status.advice.partition(": annotate-select")[0]  # here a button does what the command would
-st.info(f"Next: {advice}", icon=":material/arrow_forward:")
 
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Accuracy against labels")
-    if rounds:
-        st.altair_chart(curve.chart(rounds), width="stretch")
-    else:
-        st.caption("No model yet: label images of at least two classes, then train.")
+    st.altair_chart(curve.chart(rounds), width="stretch")
 with right:
-    st.subheader("Next round")
-    next_batch(project, settings=True)
-    st.subheader("Does picking beat chance?")
-    st.caption("A random share of every batch shows it: models trained on picks against models trained on chance.")
-    if st.button("Compare now", key="audit", disabled=not rounds):
-        with st.spinner("Training on both …"):
-            audit = project.audit()
-        st.write(audit.verdict if audit else "Too early: it takes a model and a labelled exam.")
+    st.subheader("Classes")
+    st.dataframe(curve.class_rows(status, report), hide_index=True, width="stretch", column_config=curve.CLASS_COLUMNS)
+    if report is not None and report.unlabelled:
+        st.caption(f"{report.unlabelled:,} exam images have no label yet; with them the intervals get narrower.")
+    with st.expander("All versions"):
+        st.dataframe(curve.version_rows(rounds), hide_index=True, width="stretch")
 
-st.subheader("Classes")
-st.dataframe(curve.class_rows(status, report), hide_index=True, width="stretch", column_config=curve.CLASS_COLUMNS)
-if report is not None and report.unlabelled:
-    st.caption(f"{report.unlabelled:,} exam images have no label yet; with them the intervals get narrower.")
+if report is None:
+    st.info("This model has not been measured on the exam. Label the exam's images, then train again.")
+    st.stop()
+
+st.subheader("What is taken for what, on the exam")
+chosen = st.dataframe(
+    curve.confusion_table(report), width="content", on_select="rerun", selection_mode="single-cell", key="confusion"
+)
+cell = curve.chosen_cell(chosen, report)
+try:
+    answers = project.exam_answers(number)
+except AnnotateSelectError as error:
+    st.info(f"The images behind the figures cannot be shown: {error}")
+    st.stop()
+if cell is None:
+    shown = [one for one in answers if one.label != one.predicted]
+    st.caption(
+        "Choose a cell to see its images. The surest mistakes come first:" if shown else "No mistake on the exam."
+    )
+else:
+    shown = [one for one in answers if (one.label, one.predicted) == cell]
+    st.caption(f"{len(shown):,} exam images of {cell[0]} that the model takes for {cell[1]}:")
+gallery(
+    project,
+    [(one.image_id, f"**{one.label}** · model: {one.predicted}, {one.probability:.0%}") for one in shown],
+    f"answers-{number}-{cell}",
+)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import APP, Server, make_project, write_coded
+from harness import APP, CLASSES, Server, make_project, write_coded
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from annotate_select.project import Project
@@ -55,6 +55,26 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(template: Path, tmp_path: Path) -> Iterator[Project]:
     """A project of 12 images in `photos` beside it, of which 8 are in the queue."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    with Project.open(tmp_path / "project") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def measured_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photographs and a project of 48 images, labelled by turns, trained, and measured on 12."""
+    folder = tmp_path_factory.mktemp("measured")
+    with make_project(folder / "project", write_coded(folder / "photos", 48), exam_size=12) as made:
+        made.annotate({f"{number:04}.png": CLASSES[number % 3] for number in range(48)})
+        made.embed()
+        made.train()
+        made.evaluate()
+    return folder
+
+
+@pytest.fixture
+def measured(measured_template: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project with a model whose guesses are hardly better than chance: there are mistakes to look at."""
+    shutil.copytree(measured_template, tmp_path, dirs_exist_ok=True)
     with Project.open(tmp_path / "project") as made:
         yield made
 

@@ -14,7 +14,7 @@ from annotate_select.annotations.events import Event
 from annotate_select.project import Project, recent_projects
 
 ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
-PAGES = ["start", "label", "model", "export"]
+PAGES = ["start", "label", "batch", "model", "trust", "export"]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,8 @@ def opened(page: str = "start", project: Project | None = None, annotator: str =
 
 def words(at: AppTest) -> str:
     kinds = (at.markdown, at.caption, at.info, at.subheader, at.success, at.error, at.warning)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    bars = [element.proto.text for element in at.get("progress")]
+    return "\n".join([*(str(element.value) for kind in kinds for element in kind), *bars])
 
 
 def errors(at: AppTest) -> list[str]:
@@ -58,7 +59,14 @@ def test_every_page_opens_without_a_project(page: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "shown"),
-    [("start", "12 images"), ("label", "Who is labelling?"), ("model", "Next round"), ("export", "Export")],
+    [
+        ("start", "12 images"),
+        ("label", "Who is labelling?"),
+        ("batch", "Next batch"),
+        ("model", "No model yet"),
+        ("trust", "0 of 2 exam images have a label"),
+        ("export", "Export"),
+    ],
 )
 def test_every_page_opens_with_a_project(page: str, shown: str, project: Project) -> None:
     at = opened(page, project)
@@ -135,13 +143,13 @@ def test_a_finished_queue_offers_the_next_round(project: Project, monkeypatch: p
 def test_when_every_image_was_picked_there_is_training_only(project: Project) -> None:
     label_queue(project)
     project.annotate(dict.fromkeys((f"{i:04}.png" for i in range(12)), "ok"), annotator="ben")
-    at = opened("model", project)
+    at = opened("batch", project)
     assert errors(at) == []
     assert at.button(key="next_batch").label == "Train"
 
 
 def test_the_next_round_waits_for_two_classes(project: Project) -> None:
-    assert opened("model", project).button(key="next_batch").disabled
+    assert opened("batch", project).button(key="next_batch").disabled
 
 
 @pytest.mark.parametrize(
@@ -211,3 +219,42 @@ def test_an_export_shows_its_first_rows(project: Project) -> None:
     for format in ("jsonl", "imagefolder"):
         at.radio(key="format").set_value(format).run()
         assert errors(at) == []
+
+
+def test_the_batch_page_says_why_each_image_was_picked(project: Project) -> None:
+    image = project.queue("ana", 1)[0]
+    project.record([Event("u1", image.image_id, "ana", "label", "dent")])
+    at = opened("batch", project)
+    assert errors(at) == []
+    row = at.dataframe[0].value.iloc[0]
+    assert (row["batch"], row["images"], row["strategy"]) == (1, 6, "kmeans")
+    assert words(at).count("stands for many images") == 6
+    picks = project.picks(1)
+    assert [pick.state for pick in picks].count("labelled") == round(row["labelled"] * 6)
+    at.pills(key="batch_states").select("waiting").run()
+    assert words(at).count("stands for many images") == sum(pick.state == "waiting" for pick in picks)
+
+
+def test_the_model_page_shows_the_images_behind_its_figures(measured: Project) -> None:
+    at = opened("model", measured)
+    assert errors(at) == []
+    report = measured.report()
+    assert report is not None
+    assert at.metric[3].value == f"{report.accuracy:.1%}"
+    confusion = at.dataframe(key="confusion").value
+    assert int(confusion.to_numpy().sum()) == report.n
+    wrong = [one for one in measured.exam_answers() if one.label != one.predicted]
+    assert len(wrong) == report.n - sum(report.confusion[i][i] for i in range(3))
+    assert sum("· model: " in line for line in words(at).splitlines()) == len(wrong)
+
+
+def test_exam_answers_put_the_surest_mistake_first(measured: Project) -> None:
+    answers = measured.exam_answers()
+    right = [one.label == one.predicted for one in answers]
+    assert right == sorted(right)
+    mistakes = [one.probability for one in answers if one.label != one.predicted]
+    assert mistakes == sorted(mistakes, reverse=True)
+    exam = set(measured.exam_keys())
+    assert {one.key for one in answers} == exam
+    labels = measured.labels()
+    assert all(labels[one.key] == one.label for one in answers)
