@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import time
@@ -11,15 +12,35 @@ from typing import Protocol
 
 import projects
 
+from annotate_select.config import FILE_NAME
 from annotate_select.errors import ProjectError, SourceError
 from annotate_select.files import whole_file
+from annotate_select.places import sample_folder
 from annotate_select.project import Project
 
-__all__ = ["Upload", "add_images", "beside", "class_names", "count_images", "make", "prepare_command", "save_uploads"]
+__all__ = [
+    "UPLOADS",
+    "Source",
+    "Upload",
+    "add_images",
+    "beside",
+    "check_folder",
+    "class_names",
+    "count_images",
+    "make",
+    "prepare_command",
+    "sample_project",
+    "samples",
+    "save_uploads",
+]
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 MOST_COUNTED = 100_000
 MOST_SECONDS = 1.5
+UPLOADS = "images"  # folder in the project where uploads and photos are kept
+SAMPLES = "sample images"  # name of the project of the sample images
+
+Source = Callable[[], Path]
 
 
 class Upload(Protocol):
@@ -60,16 +81,17 @@ def beside(name: str) -> Path:
     return Path.home() / "annotate-select" / plain
 
 
-def make(name: str, where: str, classes: Sequence[str], images: str, uploads: Sequence[Upload]) -> Project:
+def make(name: str, where: str, classes: Sequence[str], images: str | None, uploads: Sequence[Upload]) -> Project:
     """Make a project; everything that can be wrong with the form is found before anything is written.
 
-    Raises AnnotateSelectError; the images are added by `add_images`, for that takes a while.
+    `images` None means that they come later, from a webcam. Raises AnnotateSelectError; the images are added by
+    `add_images`, for that takes a while.
     """
     if not name.strip():
         raise ProjectError("the project needs a name")
     if len(classes) < 2:
         raise ProjectError(f"name at least two classes, one a line; got {len(classes)}")
-    if not uploads:
+    if not uploads and images is not None:
         check_folder(images)
     root = Path(where).expanduser() if where.strip() else beside(name)
     if not root.is_absolute():
@@ -77,6 +99,23 @@ def make(name: str, where: str, classes: Sequence[str], images: str, uploads: Se
     project = Project.create(root, classes, name=name.strip())
     projects.keep(project)
     return project
+
+
+def sample_project() -> Project:
+    """Return the project of the sample images, made the first time; raises AnnotateSelectError."""
+    root = beside(SAMPLES)
+    if (root / FILE_NAME).exists():
+        return projects.opened(root)
+    with (sample_folder() / "labels.csv").open(encoding="utf-8", newline="") as file:
+        classes = sorted({row["label"] for row in csv.DictReader(file)})
+    project = Project.create(root, classes, name=SAMPLES)
+    projects.keep(project)
+    return project
+
+
+def samples() -> Path:
+    """Return the folder of the sample images."""
+    return sample_folder() / "images"
 
 
 def check_folder(images: str) -> Path:
@@ -93,7 +132,7 @@ def check_folder(images: str) -> Path:
 
 def save_uploads(project: Project, uploads: Sequence[Upload]) -> Path:
     """Write uploaded images into the project's folder `images`; two of one name do not overwrite each other."""
-    folder = project.root / "images"
+    folder = project.root / UPLOADS
     for upload in uploads:
         target = _free(folder / (Path(upload.name).name or "image"))
         with whole_file(target) as temporary:

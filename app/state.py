@@ -13,12 +13,15 @@ import projects
 import streamlit as st
 
 from annotate_select.errors import AnnotateSelectError
-from annotate_select.project import Project
+from annotate_select.project import Project, recent_projects
 
 __all__ = [
     "annotator",
     "begin",
     "close",
+    "count",
+    "count_of",
+    "counted",
     "forget_annotator",
     "name_offered",
     "project",
@@ -32,7 +35,7 @@ LONGEST_NAME = 60
 
 
 def begin() -> None:
-    """Fill the state at the start of a run: from the address, or once from the project the server was started on."""
+    """Fill the state at the start of a run: from the address, the project the server was started on, or the last."""
     st.session_state.setdefault("root", None)
     st.session_state.setdefault("annotator", "")
     if "begun" not in st.session_state:
@@ -103,6 +106,21 @@ def said() -> tuple[str, str] | None:
     return message
 
 
+def count(name: str) -> None:
+    """Count one more of something; a widget whose key is `counted(name)` starts anew."""
+    st.session_state[f"count-{name}"] = count_of(name) + 1
+
+
+def count_of(name: str) -> int:
+    """Return how often something was counted."""
+    return int(st.session_state.get(f"count-{name}", 0))
+
+
+def counted(name: str) -> str:
+    """Return a key for a widget that is another one after each count."""
+    return f"{name}-{count_of(name)}"
+
+
 def _find_project() -> None:
     asked = st.query_params.get("project")
     started_on = os.environ.get("ANNOTATE_SELECT_PROJECT")
@@ -115,6 +133,8 @@ def _find_project() -> None:
                 st.session_state["root"] = found.root
         elif started_on:
             use(started_on)
+        elif recent := recent_projects():
+            use(recent[0])
     except AnnotateSelectError as error:
         say("error", str(error))
 

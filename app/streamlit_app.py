@@ -25,6 +25,7 @@ st.html(
     [data-testid="stMainBlockContainer"] { padding-left: 1.5rem; padding-right: 1.5rem; }
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
+    [data-testid="stHeaderActionElements"] { display: none; }
     [data-stale="true"] { opacity: 1 !important; }
     [class*="-gallery"] img { height: 128px; object-fit: cover; border-radius: 4px; }
     </style>"""

@@ -7,6 +7,7 @@ from pathlib import Path
 import creation
 import state
 import streamlit as st
+from adding import add, more_images, try_samples
 from panels import job_panel, start_job
 
 from annotate_select.errors import AnnotateSelectError
@@ -19,14 +20,6 @@ def open_folder(folder: str) -> None:
         state.use(folder)
     except AnnotateSelectError as error:
         state.say("error", str(error))
-
-
-def add(project: Project, source: Path) -> None:
-    """Add images with a bar, then get the project ready in the background."""
-    bar = st.progress(0.0, text="reading the images")
-    report = creation.add_images(project, source, lambda share, text: bar.progress(min(1.0, share), text=text))
-    state.say("success", report)
-    start_job(project, *creation.prepare_command(project.status().images))
 
 
 def show_current(project: Project) -> None:
@@ -43,13 +36,7 @@ def show_current(project: Project) -> None:
     elif status.batches and st.button("Start labelling", type="primary", key="start_labelling", disabled=running):
         st.switch_page("app_pages/label.py")
     with st.expander("Add images", expanded=status.images == 0):
-        folder = st.text_input("Folder of images, or a CSV manifest", key="more_images")
-        if st.button("Add", key="add_more", disabled=running):
-            try:
-                add(project, creation.check_folder(folder))
-                st.rerun()
-            except AnnotateSelectError as error:
-                st.error(str(error))
+        more_images(project, disabled=running)
     st.button("Close this project", on_click=state.close, key="close_project")
 
 
@@ -60,6 +47,8 @@ def show_open() -> None:
         st.button(
             root.name, help=str(root), key=f"open-{root}", width="stretch", on_click=open_folder, args=(str(root),)
         )
+    if st.button("Try it with the sample images", key="samples", icon=":material/science:", width="stretch"):
+        try_samples()
     folder = st.text_input("Its folder", key="open_path", placeholder="/path/to/my-project")
     if st.button("Open", key="open_by_path", disabled=not folder.strip()):
         open_folder(folder.strip())
@@ -70,7 +59,7 @@ def show_new() -> None:
     """Offer to make a project."""
     st.subheader("New project")
     name = st.text_input("Name", key="new_name", placeholder="e.g. defects")
-    by_folder, by_upload = st.tabs(["Images in a folder on this computer", "Upload images"])
+    by_folder, by_upload, by_camera = st.tabs(["Images in a folder on this computer", "Upload images", "Webcam"])
     images = by_folder.text_input("Folder of images", key="new_images", placeholder="/path/to/images")
     if images.strip() and Path(images).expanduser().is_dir():
         n, whole = creation.count_images(Path(images).expanduser())
@@ -78,14 +67,16 @@ def show_new() -> None:
     uploads = by_upload.file_uploader(
         "Images", type=sorted(creation.SUFFIXES), accept_multiple_files=True, key="new_uploads"
     )
+    camera = by_camera.checkbox("Take the images with the webcam, once the project is made", key="new_camera")
     classes = st.text_area("Classes, one a line", key="new_classes", height=120, placeholder="ok\ncrack\ndent")
     where = st.text_input("Where to put the project", key="new_where", placeholder=str(creation.beside(name or "NAME")))
     if st.button("Make the project", type="primary", key="make"):
         try:
-            project = creation.make(name, where, creation.class_names(classes), images, uploads)
+            later = camera and not uploads and not images.strip()
+            project = creation.make(name, where, creation.class_names(classes), None if later else images, uploads)
             state.use(project.root)
-            source = creation.save_uploads(project, uploads) if uploads else creation.check_folder(images)
-            add(project, source)
+            if not later:
+                add(project, creation.save_uploads(project, uploads) if uploads else creation.check_folder(images))
         except AnnotateSelectError as error:
             st.error(str(error))
         else:

@@ -24,6 +24,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-ui-for-media-stream",  # a camera that is always there, showing a moving picture
+    "--use-fake-device-for-media-stream",
 ]
 
 

@@ -201,6 +201,38 @@ def test_making_a_project_adds_its_images_and_prepares_it(
         assert at.query_params["project"] == made.id
 
 
+def test_the_sample_images_are_one_click_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Project, "start", lambda self, *command: started.append(command))
+    at = opened()
+    at.button(key="samples").click().run()
+    assert errors(at) == []
+    assert started == [("prepare", "--batch", "50", "--exam", "40")]
+    assert "sample images" in words(at)
+    with Project.open(recent_projects()[0]) as made:
+        assert made.status().images == 480
+        assert len(made.classes) == 8
+
+
+def test_the_last_project_is_opened(project: Project) -> None:
+    projects.keep(project)
+    at = opened()
+    assert errors(at) == []
+    assert at.query_params["project"] == project.id
+    at.button(key="close_project").click().run()
+    assert "New project" in words(at)
+
+
+def test_a_project_can_be_made_for_a_webcam(tmp_path: Path) -> None:
+    at = opened()
+    at.checkbox(key="new_camera").check()
+    at = fill(at, new_name="demo", new_classes="ok, crack", new_where=str(tmp_path / "demo"))
+    assert errors(at) == []
+    with Project.open(tmp_path / "demo") as made:
+        assert made.status().images == 0
+    assert at.toggle(key="webcam_on").value is False
+
+
 def test_a_project_whose_folder_is_gone_is_one_error(project: Project, tmp_path: Path) -> None:
     at = opened("start", project)
     shutil.rmtree(project.root)

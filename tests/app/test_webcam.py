@@ -1,0 +1,29 @@
+"""Photos taken in the browser become images of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness import Server
+from playwright.sync_api import BrowserContext, expect
+
+from annotate_select.project import Project
+
+
+def test_photos_from_a_webcam_join_the_pool(
+    project: Project, server: Server, visit: Callable[[], BrowserContext]
+) -> None:
+    server.start(project.root)
+    page = visit().new_page()
+    page.goto(f"{server.url}/?project={project.id}")
+    page.get_by_text("Add images").click()
+    page.get_by_role("tab", name="Webcam").click()
+    page.get_by_text("Use the webcam").click()
+    for taken in (1, 2):
+        page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
+        page.get_by_role("button", name="Take Photo").click()
+        expect(page.get_by_text(f"Add the photos ({taken} taken)")).to_be_visible()
+    assert len(list((project.root / "images").iterdir())) == 2  # on the disk before anything else is pressed
+    page.get_by_role("button", name="Add the photos").click()
+    expect(page.get_by_text("added 2 images")).to_be_visible()
+    assert project.status().images == 14
