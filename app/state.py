@@ -40,8 +40,8 @@ def begin() -> None:
     st.session_state.setdefault("annotator", "")
     if "begun" not in st.session_state:
         st.session_state["begun"] = True
-        _find_project()
         st.session_state["annotator"] = _clean(st.query_params.get("annotator", ""))
+        _find_project()
     _write_address()
 
 

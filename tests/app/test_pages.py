@@ -216,9 +216,10 @@ def test_the_sample_images_are_one_click_away(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_last_project_is_opened(project: Project) -> None:
     projects.keep(project)
-    at = opened()
+    at = opened(annotator="ana")
     assert errors(at) == []
     assert at.query_params["project"] == project.id
+    assert at.query_params["annotator"] == "ana"
     at.button(key="close_project").click().run()
     assert "New project" in words(at)
 
