@@ -180,6 +180,18 @@ def add(output: Output, sources: tuple[Path, ...]) -> None:
 @click.option("--image-size", type=click.IntRange(8, 1024), help="Side in pixels at which the encoder sees images.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Local weights of a backbone (.safetensors, .pth).")
 @click.option("--retrain", is_flag=True, help="Replace the features of this name by new ones.")
+@click.option(
+    "--labels",
+    is_flag=True,
+    help="Let the autoencoder learn from the labels outside the exam, too: neighbours share classes more often from 20 "
+    "labels a class on. Needs features made without.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["auto", "objects", "any_orientation", "oriented"]),
+    help="What about an image does not matter to autoencoder:joint and to `features health`: objects (left or right; "
+    "also auto), any_orientation (microscopes, aerial), oriented (digits, signs: all does).",
+)
 @pass_output
 def embed(
     output: Output,
@@ -189,17 +201,27 @@ def embed(
     image_size: int | None,
     weights: Path | None,
     retrain: bool,
+    labels: bool,
+    views: str | None,
 ) -> None:
     """Train the autoencoder, or run a backbone, and store features of every image that has none."""
     project = output.open()
     result: dict[str, object] = {}
     with output.working() as progress:
-        if encoder == "auto" and (dim, image_size, weights) == (None, None, None):
+        if encoder == "auto" and (dim, image_size, weights, labels, views) == (None, None, None, False, None):
             features, choice = project.embed_best(name=name, retrain=retrain, progress=progress)
             result["because"] = choice.because
         else:
             features = project.embed(
-                encoder, name=name, dim=dim, image_size=image_size, weights=weights, retrain=retrain, progress=progress
+                encoder,
+                name=name,
+                dim=dim,
+                image_size=image_size,
+                weights=weights,
+                retrain=retrain,
+                labels=labels,
+                views=views,
+                progress=progress,
             )
     n, d = features.array.shape
     result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
@@ -350,6 +372,8 @@ def train(output: Output, head: str, features: str | None) -> None:
     text = f"model {model.number}: {model.labels:,} labels"
     if model.cv_accuracy is not None:
         text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
+    if model.features_saw_labels:
+        text += ", whose features saw labels: only the exam can tell its accuracy"
     if model.left_out:
         text += f"; {model.left_out:,} labelled images left out because they are too near to the exam"
     output.show(model.as_dict(), text)

@@ -162,15 +162,19 @@ class Project:
         image_size: int | None = None,
         weights: str | Path | None = None,
         retrain: bool = False,
+        labels: bool = False,
+        views: str | None = None,
         progress: Progress = silent,
     ) -> Features:
         """Train the autoencoder, or load another encoder, and store features (n, d) of every image that has none yet.
 
-        `auto` is `embed_best`, which decides width, size and weights itself.
+        `auto` is `embed_best`, which decides width, size and weights itself. With `labels`, the autoencoder learns from
+        the labels outside the exam, too; `views` is what about an image does not matter: `objects` (left and right),
+        `any_orientation`, or `oriented` (nothing is turned or mirrored).
         """
         from annotate_select.steps.embed import embed
 
-        if encoder == "auto" and (dim, image_size, weights) == (None, None, None):
+        if encoder == "auto" and (dim, image_size, weights, labels, views) == (None, None, None, False, None):
             return self.embed_best(name=name, retrain=retrain, progress=progress)[0]
         return embed(
             self._home,
@@ -180,6 +184,8 @@ class Project:
             image_size=image_size,
             weights=Path(weights) if weights is not None else None,
             retrain=retrain,
+            labels=labels,
+            views=views,
             progress=progress,
         )
 

@@ -1,11 +1,11 @@
 """What each encoder is worth, and how fast: Markdown tables, everything measured in the same run.
 
-    python benchmarks/features.py [--data FOLDER] [--rows spaces,sets,training,decoding] [--sets a,b]
+    python benchmarks/features.py [--data FOLDER] [--rows spaces,sets,supervised,training,decoding] [--sets a,b]
 
 `spaces`: cifar10_small's 10,000 training images; every kind of autoencoder has as long as the dictionary took, and
 neighbours and a linear probe are asked about 2,000 other images. `sets`: neighbours, each image among all others of its
-set. `training` and `decoding`: images a second against a plain loop. Encoding with pretrained networks is in
-backbones.py. Labels only score.
+set. `supervised`: the dictionary's features without labels and with them. `training` and `decoding`: images a second
+against a plain loop. Encoding with pretrained networks is in backbones.py. But for `supervised`, labels only score.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 
 K = 20
 SECONDS = 10.0  # of a timed loop
+LABELS, SEEDS = (5, 20, 100), 3  # a class, drawn at random
 
 
 def accuracy(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray, *, balanced: bool) -> float:
@@ -110,6 +111,80 @@ def sets(data: Path, names: list[str]) -> None:
         print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
 
 
+def supervised(data: Path, names: list[str]) -> None:
+    """Print what labels fed back into the dictionary give, without them -> with them, as means over the seeds.
+
+    Half of a set is asked about. `others`: only half of the classes had labels, neighbours are counted among the rest.
+    """
+    print("| set | labels a class | head | its log loss | its cross-validation | kNN | kNN, others |\n|" + "---|" * 7)
+    for name in names:
+        codes, labels = _codes(name, data)
+        for count in LABELS:
+            found = np.mean([_fed_back(codes, labels, count, seed) for seed in range(SEEDS)], axis=0)
+            digits = (1, 2, 1, 1, 1)
+            cells = [f"{one:.{d}f} -> {two:.{d}f}" for (one, two), d in zip(found, digits, strict=True)]
+            print(f"| {name} | {count} | " + " | ".join(cells) + " |", flush=True)
+
+
+def _codes(name: str, data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes (n, 3600) of a set by its own dictionary, and its labels."""
+    import torch
+
+    from annotate_select.features.dictionary import learn
+    from annotate_select.features.images import Images
+    from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder
+    from annotate_select.progress import silent
+
+    found = datasets.load(name, data)
+    config = AutoencoderConfig(image_size=32 if name in datasets.SMALL else 64)
+    images, encoder = Images(datasets.decoded(found, config.image_size), config.image_size), DictionaryEncoder(config)
+    rows = np.arange(len(images))
+    learn(encoder, images, rows, 0, silent)
+    with torch.no_grad():
+        parts = [encoder.code(images.batch(rows[at : at + 256])).numpy() for at in range(0, len(rows), 256)]
+    return np.concatenate(parts), found.labels
+
+
+def _fed_back(codes: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the five figures (5, 2), without labels and with `count` a class."""
+    from annotate_select.features.dictionary import LONGER, components, guided_components
+
+    rng = np.random.default_rng(seed)
+    order, classes = rng.permutation(len(labels)), rng.permutation(labels.max() + 1)
+    asked, free = np.split(order, [len(order) // 2])
+    told = np.concatenate([free[labels[free] == one][:count] for one in classes])
+
+    def space(rows: np.ndarray | None) -> np.ndarray:
+        known = np.full(len(labels), -1)
+        if rows is None:
+            weight, bias = components(codes, 128, 0)
+        else:
+            known[rows] = labels[rows]
+            weight, bias = guided_components(codes, known, 128, 0, LONGER)
+        return np.asarray(codes @ weight.T + bias)
+
+    half = classes[: (len(classes) + 1) // 2]
+    others = np.flatnonzero(~np.isin(labels, half))
+    figures = []
+    for every, some in ((space(None),) * 2, (space(told), space(told[np.isin(labels[told], half)]))):
+        near = accuracy(every[asked], labels[asked], every[asked], labels[asked], balanced=True)
+        rest = accuracy(some[others], labels[others], some[others], labels[others], balanced=True)
+        figures.append([*_head(every, labels, told, asked), near, rest])
+    return np.array(figures).T
+
+
+def _head(space: np.ndarray, labels: np.ndarray, told: np.ndarray, asked: np.ndarray) -> list[float]:
+    """Return balanced accuracy in per cent and log loss of the package's head, and what its cross-validation says."""
+    from annotate_select.learning.head import fit_head, mean_of
+
+    head = fit_head(space[told], labels[told], int(labels.max()) + 1, centre=mean_of(space))
+    found, wanted = head.probabilities(space[asked]), labels[asked]
+    right = found.argmax(axis=1) == wanted
+    balanced = 100 * float(np.mean([right[wanted == one].mean() for one in np.unique(wanted)]))
+    loss = -np.log(np.maximum(found[np.arange(len(wanted)), wanted], 1e-9)).mean()
+    return [balanced, float(loss), 100 * (head.cv_accuracy or 0.0)]
+
+
 def rate(step: Callable[[], int]) -> float:
     """Return images a second of a step that returns how many it took, after two to warm up."""
     step(), step()
@@ -176,13 +251,14 @@ def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=datasets.DATA)
-    parser.add_argument("--rows", default="spaces,sets,training,decoding")
+    parser.add_argument("--rows", default="spaces,sets,supervised,training,decoding")
     parser.add_argument("--sets", default="")
     given = parser.parse_args()
     names = given.sets.split(",") if given.sets else datasets.names(given.data)
     tables: dict[str, Callable[[], None]] = {
         "spaces": lambda: spaces(given.data),
         "sets": lambda: sets(given.data, names),
+        "supervised": lambda: supervised(given.data, names),
         "training": training,
         "decoding": lambda: decoding(given.data),
     }

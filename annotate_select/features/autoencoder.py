@@ -20,10 +20,11 @@ from torch.utils.data import Dataset
 
 from annotate_select.errors import FeaturesError
 from annotate_select.features.encoder import chosen_device, weights_digest
+from annotate_select.features.guided import UNLABELLED, usable
 from annotate_select.features.images import Images
 from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
 from annotate_select.features.training import Epoch, Trainer
-from annotate_select.files import write_whole
+from annotate_select.files import digest, write_whole
 from annotate_select.progress import Progress, silent
 
 __all__ = ["Autoencoder", "AutoencoderConfig"]
@@ -41,6 +42,7 @@ class Autoencoder:
         self.history: list[tuple[float, float, float]] = []  # (train loss, held-out loss, seconds) of each epoch
         self.stopped = ""  # why training ended
         self.trained_on = ""
+        self.labels: dict[str, object] | None = None  # how many it has seen of how many classes, and their digest
         self._network: Network | None = None
 
     @property
@@ -59,21 +61,24 @@ class Autoencoder:
         progress: Progress = silent,
         checkpoint: Path | None = None,
         trained_on: str = "",
+        labels: np.ndarray | None = None,
     ) -> Autoencoder:
         """Train on images (n, H, W, 3), uint8 or floats in 0..1; go on where an interrupted run left `checkpoint`.
 
         `checkpoint` is a folder, written after each epoch and removed at the end; one of other settings or images is
         replaced. `trained_on` is a fingerprint of the images, for the definition. One image is trained on and measured
-        on; of two, one is held out.
-        Raises FeaturesError for no images, another shape, or a loss that is not finite.
+        on; of two, one is held out. `labels` (n,), class numbers, -1 for none, draw images of a class together; a class
+        with fewer than 5 counts as unlabelled.
+        Raises FeaturesError for no images, another shape, too few labels, or a loss that is not finite.
         """
         self.config.check()
         found = Images(images, self.image_size)
+        said = None if labels is None else usable(labels, len(found))
         network = _made(self.config)
-        trainer = Trainer(network, self.config, found, checkpoint, trained_on)
+        trainer = Trainer(network, self.config, found, checkpoint, trained_on, said)
         self.stopped = trainer.run(progress)
         self.history = [_numbers(epoch) for epoch in trainer.history]
-        self.trained_on = trained_on
+        self.trained_on, self.labels = trained_on, None if said is None else _record(said)
         self._network = network.eval()
         if isinstance(network.encoder, DictionaryEncoder):
             return self  # stretched already
@@ -106,13 +111,14 @@ class Autoencoder:
 
     def definition(self) -> dict[str, object]:
         """Return all that decides the features: architecture, weights, preprocessing, what it was trained on."""
-        return {
+        found: dict[str, object] = {
             "kind": "autoencoder",
             "architecture": self.config.architecture(),
             "weights": weights_digest(self._fitted().encoder.state_dict()),
             "preprocessing": "shorter side to image_size, centre crop, RGB / 255",
             "trained_on": self.trained_on,
         }
+        return found if self.labels is None else {**found, "labels": self.labels}
 
     def save(self, folder: Path) -> None:
         """Write weights.safetensors and autoencoder.json into a folder."""
@@ -120,6 +126,7 @@ class Autoencoder:
         about = {
             "config": asdict(self.config),
             "trained_on": self.trained_on,
+            "labels": self.labels,
             "stopped": self.stopped,
             "history": self.history,
         }
@@ -138,6 +145,7 @@ class Autoencoder:
             loaded = cls(AutoencoderConfig.of(about["config"]))
             loaded.config.check()
             loaded.trained_on, loaded.stopped = str(about["trained_on"]), str(about["stopped"])
+            loaded.labels = about.get("labels")
             loaded.history = [_numbers(epoch) for epoch in about["history"]]
             network = _made(loaded.config)
             network.load_state_dict(load_file(folder / "weights.safetensors"))
@@ -167,6 +175,11 @@ def _made(config: AutoencoderConfig) -> Network:
         torch.manual_seed(config.seed)
         network = Network(config)
     return network.to(chosen_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _record(labels: np.ndarray) -> dict[str, object]:
+    known = int(np.count_nonzero(labels != UNLABELLED))
+    return {"count": known, "classes": int(labels.max()) + 1, "digest": digest(labels.astype("<i8").tobytes())}
 
 
 def _numbers(epoch: Epoch | list[float]) -> tuple[float, float, float]:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from sklearn.utils.extmath import randomized_svd
 
+from annotate_select.features.guided import UNLABELLED, stretch
 from annotate_select.features.images import Images
 from annotate_select.features.network import DictionaryEncoder, contrasts
 from annotate_select.progress import Progress
 
-__all__ = ["components", "learn"]
+__all__ = ["components", "guided_components", "learn"]
 
 MOST_PATCHES = 100_000  # 250 for each of 400 atoms
 MOST_CODED = 10_000  # images that decide the projection
@@ -25,16 +26,29 @@ SILENT = 0.75  # of all answers lie below the threshold
 SHRINKAGE = 0.01  # share of the mean variance added to each direction of the latent, for the same reason
 EVENED = 1 / 3  # of the differences in variance between directions: 0 keeps all, 1 whitens
 ROUNDS = 12  # of k-means: later ones move hardly an atom
+WIDER = 4  # times as many directions as are kept, where labels decide which are
+LONGER = 2.0  # times as long, and once more, as directions that foresee every label become
 
 
-def learn(encoder: DictionaryEncoder, images: Images, rows: np.ndarray, seed: int, progress: Progress) -> None:
+def learn(
+    encoder: DictionaryEncoder,
+    images: Images,
+    rows: np.ndarray,
+    seed: int,
+    progress: Progress,
+    labels: np.ndarray | None = None,
+    supervised: float = 1.0,
+) -> None:
     """Fill the encoder in place from these rows of the images, on its own device.
 
-    Where the images differ in nothing, the encoder answers 0 to all.
+    Where the images differ in nothing, the encoder answers 0 to all. `labels` (n,) are of all images, -1 for none, and
+    all of them count; see guided.py.
     """
     rng = np.random.default_rng(seed)
     _learn_atoms(encoder, _patches(encoder, images, rows, rng, progress), seed)
     chosen = np.sort(rng.permutation(rows)[:MOST_CODED])
+    if labels is not None:
+        chosen = np.union1d(chosen, np.flatnonzero(labels != UNLABELLED))
     codes = np.empty((len(chosen), encoder.project.in_features), np.float32)
     device = encoder.filters.device
     with torch.no_grad():
@@ -42,7 +56,11 @@ def learn(encoder: DictionaryEncoder, images: Images, rows: np.ndarray, seed: in
             part = images.batch(chosen[start : start + BATCH]).to(device)
             codes[start : start + len(part)] = encoder.code(part).cpu().numpy()
             progress("learning a dictionary", start + len(part), len(chosen), "projection")
-    weight, bias = components(codes, encoder.project.out_features, seed)
+    dim = encoder.project.out_features
+    if labels is None:
+        weight, bias = components(codes, dim, seed)
+    else:
+        weight, bias = guided_components(codes, labels[chosen], dim, seed, LONGER * supervised)
     encoder.project.weight.copy_(torch.from_numpy(weight))
     encoder.project.bias.copy_(torch.from_numpy(bias))
 
@@ -65,6 +83,18 @@ def components(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.n
         scale /= np.sqrt((variance * scale**2).sum() / dim)
         weight[:rank] = axes * scale[:, None]
     return weight, -weight @ mean
+
+
+def guided_components(
+    codes: np.ndarray, labels: np.ndarray, dim: int, seed: int, weight: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `components` of which labels (n,), -1 for none, have stretched some, and decided which are kept."""
+    wide, bias = components(codes, WIDER * dim, seed)
+    turn = stretch(codes @ wide.T + bias, labels, weight, dim)  # (4 dim, dim)
+    found = turn.T @ wide
+    spread = float((codes @ found.T.astype(np.float32)).var(axis=0, dtype=np.float64).mean())
+    scale = 1 / np.sqrt(spread) if spread > 0 else 1.0
+    return (scale * found).astype(np.float32), (scale * (turn.T @ bias)).astype(np.float32)
 
 
 def _patches(

@@ -23,7 +23,7 @@ STEADY, SHAKY = 0.5, 0.2  # agreement of neighbours: above and below
 
 @dataclass(frozen=True)
 class Health:
-    """What was measured on a sample of `images`; accuracies are None below FEWEST_LABELS labels."""
+    """What was measured on a sample of `images`; accuracies are None below FEWEST_LABELS labels, or where flattered."""
 
     images: int
     dim: int
@@ -33,6 +33,7 @@ class Health:
     labels: int = 0
     accuracy: float | None = None
     pixel_accuracy: float | None = None
+    saw_labels: bool = False  # so that neighbours among the labelled would flatter
 
     def figures(self) -> dict[str, object]:
         """Return all figures as JSON values."""
@@ -61,6 +62,8 @@ class Health:
                 f"Neighbours name the class of {100 * self.accuracy:.0f} % of {self.labels} labelled images, "
                 f"raw pixels of {100 * self.pixel_accuracy:.0f} %" + (": no better than pixels." if more <= 0 else ".")
             )
+        if self.saw_labels:
+            said.append("Labels had a part in this space: only the exam can tell how well it knows classes.")
         return said
 
 

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features.views import VIEWS, augmented
 
-__all__ = ["KINDS", "AutoencoderConfig", "DictionaryEncoder", "Network", "augmented", "contrasts", "holed", "vicreg"]
+__all__ = ["KINDS", "AutoencoderConfig", "DictionaryEncoder", "Network", "contrasts", "holed", "vicreg"]
 
 KINDS = ("dictionary", "joint", "plain", "denoising", "variational")
 LAST = 4  # side of the last feature map: small enough for one linear layer, large enough to know where things are
@@ -43,6 +44,8 @@ class AutoencoderConfig:
     learning_rate: float = 2e-3  # AdamW's peak: a short warm-up, then a cosine down to a hundredth
     weight_decay: float = 1e-2  # AdamW's usual value
     invariance: float = 1.0  # of `joint`: weight of VICReg against reconstruction
+    supervised: float = 1.0  # weight of the labels that `fit` is given
+    views: str = "auto"  # of VIEWS: what `joint` may change about an image
     patience: int = 10  # epochs without a better held-out loss before stopping
     held_out: float = 0.1  # share of images that only measure, one at least
     seconds: float | None = 300.0  # stop here even when not done (a slow or busy machine); None: however long it takes
@@ -53,9 +56,11 @@ class AutoencoderConfig:
         """Raise FeaturesError naming the first setting that makes no sense."""
         if self.kind not in KINDS:
             raise FeaturesError(f"there is no autoencoder of kind {self.kind!r}; choose one of {', '.join(KINDS)}")
+        if self.views not in VIEWS:
+            raise FeaturesError(f"there are no views {self.views!r}; choose one of {', '.join(VIEWS)}")
         least = {"image_size": 8, "dim": 1, "width": 1, "most_width": 1, "epochs": 1, "most_images": 1, "batch_size": 2}
-        least |= {"atoms": 1}
-        for name, low in {**least, "patience": 1, "seed": 0, "invariance": 0, "weight_decay": 0}.items():
+        least |= {"atoms": 1, "patience": 1, "seed": 0, "invariance": 0, "supervised": 0, "weight_decay": 0}
+        for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise FeaturesError(f"{name} of the autoencoder must be {low} or more, got {getattr(self, name)}")
         if not 0 < self.held_out < 1:
@@ -186,9 +191,12 @@ class Decoder(nn.Module):
 class Network(nn.Module):
     """Encoder, decoder, and what only training sees: the projector of `joint`, the spread of `variational`."""
 
+    grey = False  # whether the images are, so that views leave their colours alone
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        self.kind, self.invariance = config.kind, config.invariance
+        self.kind, self.invariance, self.views = config.kind, config.invariance, config.views
+        self.classifier: nn.Linear | None = None  # of labelled images, where there are any: gone after training
         self.encoder = DictionaryEncoder(config) if config.kind == "dictionary" else Encoder(config)
         self.decoder = Decoder(config)
         if config.kind == "joint":
@@ -217,7 +225,7 @@ class Network(nn.Module):
 
     def _joint(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         b = len(x)
-        one, two = augmented(x, generator), augmented(x, generator)  # (b, 3, H, W) each
+        one, two = (augmented(x, generator, self.views, self.grey) for _ in range(2))  # (b, 3, H, W) each
         z = self.encoder(torch.cat([one, two]))  # (2b, dim)
         error = F.mse_loss(self.decoder(z[:b]), one)  # the view itself: what was cut away cannot be known
         p = self.projector(z).float()  # (2b, 256)
@@ -234,6 +242,15 @@ class Network(nn.Module):
         error = F.mse_loss(self.decoder(mean + noise * (log_variance / 2).exp()), x)
         divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2 / x.numel()
         return PIXEL_WEIGHT * error + divergence, error
+
+    def told(self, x: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the cross-entropy of the classes (b,) of labelled images (b, 3, H, W), changed as the others are."""
+        assert self.classifier is not None
+        if self.kind == "joint":
+            x = augmented(x, generator, self.views, self.grey)
+        elif self.kind == "denoising":
+            x = holed(x, generator)
+        return F.cross_entropy(self.classifier(self.encoder(x)), classes)
 
     @torch.no_grad()
     def whiten(self, z: Tensor) -> None:
@@ -278,29 +295,6 @@ def holed(x: Tensor, generator: torch.Generator) -> Tensor:
     """Grey out three tenths of an 8 x 8 grid over each image (b, 3, H, W): what is left must tell what was there."""
     holes = torch.rand((len(x), 1, 8, 8), generator=generator) < 0.3
     return torch.where(F.interpolate(holes.float(), size=x.shape[2:]).to(x.device) > 0, 0.5, x)
-
-
-def augmented(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Crop, mirror, and change brightness, contrast and colour of each image (b, 3, H, W), every one differently."""
-    b = len(x)
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.empty(shape).uniform_(low, high, generator=generator).to(x.device)
-
-    area, stretch = uniform(0.4, 1.0, b).sqrt(), uniform(-0.25, 0.25, b).exp()
-    wide, high = (area * stretch).clamp(max=1), (area / stretch).clamp(max=1)  # (b,) shares of each side
-    flip = torch.where(uniform(0, 1, b) < 0.5, -1.0, 1.0)
-    none = torch.zeros_like(flip)
-    right, down = uniform(-1, 1, b) * (1 - wide), uniform(-1, 1, b) * (1 - high)
-    theta = torch.stack([wide * flip, none, right, none, high, down], dim=1).view(b, 2, 3)  # (b, 2, 3)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # (b, H, W, 2)
-    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)  # (b, 3, H, W)
-    x = x * uniform(0.6, 1.4, b, 1, 1, 1) * uniform(0.9, 1.1, b, 3, 1, 1)  # brightness and tint
-    mean = x.mean(dim=(1, 2, 3), keepdim=True)  # (b, 1, 1, 1)
-    x = (x - mean) * uniform(0.6, 1.4, b, 1, 1, 1) + mean  # contrast
-    grey = x.mean(dim=1, keepdim=True)  # (b, 1, H, W)
-    colour = uniform(0.4, 1.6, b, 1, 1, 1) * (uniform(0, 1, b, 1, 1, 1) >= 0.15)  # 15 % lose theirs
-    return ((x - grey) * colour + grey).clamp(0, 1)  # (b, 3, H, W)
 
 
 def _stage(channels: int, wider: int, kernel: int, stride: int) -> nn.Sequential:

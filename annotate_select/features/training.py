@@ -26,6 +26,7 @@ from annotate_select.features.dictionary import learn
 from annotate_select.features.encoder import has_bfloat16
 from annotate_select.features.images import Images
 from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
+from annotate_select.features.views import is_grey
 from annotate_select.files import digest, whole_folder
 from annotate_select.progress import Progress
 
@@ -34,6 +35,8 @@ __all__ = ["Epoch", "Trainer"]
 MOST_HELD_OUT = 1000  # more would measure no better, and cost time every epoch
 ENCODED = 256  # images encoded at once
 FEWER = 5  # times fewer images are shown where only the decoder is trained: features do not depend on it
+TOLD_WEIGHT = 5.0  # of the cross-entropy of labels, against VICReg's 25: see benchmarks/FEATURES.md
+TOLD = 2  # times fewer labelled images than others in a step
 LONGEST_STEP = 5.0  # gradients longer than this are cut: the first steps on odd images would throw the network off
 
 
@@ -50,11 +53,18 @@ class Trainer:
     """Trains a network in place; the best weights are in it at the end."""
 
     def __init__(
-        self, network: Network, config: AutoencoderConfig, images: Images, checkpoint: Path | None, trained_on: str
+        self,
+        network: Network,
+        config: AutoencoderConfig,
+        images: Images,
+        checkpoint: Path | None,
+        trained_on: str,
+        labels: np.ndarray | None = None,
     ) -> None:
         """Split the images; a single one is trained on and measured on.
 
-        Raises FeaturesError when there are none.
+        `labels` (n,) are class numbers from 0 on, or -1; all of them are trained on, and never held out: what decides
+        when to stop is how well images are rebuilt. Raises FeaturesError when there are none.
         """
         n = len(images)
         if n == 0:
@@ -68,6 +78,10 @@ class Trainer:
         self.steps = math.ceil(len(self.train_rows) / config.batch_size)  # of an epoch
         most = config.most_images // (FEWER if config.kind == "dictionary" else 1)
         self.epochs = max(1, min(config.epochs, most // len(self.train_rows)))
+        self.labels = labels
+        if labels is not None and config.kind != "dictionary":
+            network.classifier = _classifier(config, int(labels.max()) + 1).to(self.device)
+        network.grey = is_grey(images.batch(np.unique(np.linspace(0, n - 1, min(n, ENCODED)).round().astype(int))))
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -77,7 +91,8 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.history: list[Epoch] = []
         settings = {name: value for name, value in asdict(config).items() if name not in ("device", "seconds")}
-        self.identity = digest([settings, trained_on, images.fingerprint(), torch.__version__])
+        said = None if labels is None else digest(labels.astype("<i8").tobytes())
+        self.identity = digest([settings, trained_on, images.fingerprint(), said, torch.__version__])
 
     def run(self, progress: Progress) -> str:
         """Train until the epochs, the patience or the seconds run out; return which, for people to read.
@@ -97,6 +112,7 @@ class Trainer:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
             self._save()
         self.network.load_state_dict(self.best)
+        self.network.classifier = None
         total = self.epochs * self.steps
         progress(self.stage, total, total, f"held-out error {self._best().error:.4f}, {reason}")
         self.clear()
@@ -116,16 +132,27 @@ class Trainer:
         note = f"epoch {number + 1}" + (f", held-out error {self.history[-1].error:.4f}" if self.history else "")
         for index, rows in enumerate(self._batches(rng.permutation(self.train_rows))):
             step = number * self.steps + index
-            losses.append(self._step(rows, self._rate(step), generator, number))
+            told = None if self.network.classifier is None else self._drawn(len(rows) // TOLD + 1, rng)
+            losses.append(self._step(rows, told, self._rate(step), generator, number))
             progress(self.stage, step + 1, self.epochs * self.steps, note)
             if self._out_of_time(time.monotonic() - began):
                 break
         return float(np.mean(losses))
 
-    def _step(self, rows: np.ndarray, rate: float, generator: torch.Generator, number: int) -> float:
+    def _drawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return rows of labelled images, each class as often as any other."""
+        assert self.labels is not None
+        classes = rng.integers(0, self.labels.max() + 1, count)
+        return np.array([rng.choice(np.flatnonzero(self.labels == one)) for one in classes.tolist()])
+
+    def _step(
+        self, rows: np.ndarray, told: np.ndarray | None, rate: float, generator: torch.Generator, number: int
+    ) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss, _ = self._loss(rows, generator)
+        if told is not None:
+            loss = loss + self.config.supervised * TOLD_WEIGHT * self._told(told, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_STEP)
@@ -158,10 +185,18 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             return self.network.loss(x, generator, z)
 
+    def _told(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
+        assert self.labels is not None
+        x = self.images.batch(rows).to(self.device)  # (b, 3, H, W)
+        classes = torch.from_numpy(self.labels[rows]).to(self.device)  # (b,)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
+            return self.network.told(x, classes, generator)
+
     def _learned(self, encoder: DictionaryEncoder, progress: Progress) -> Tensor:
         """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images."""
         if not self.history:
-            learn(encoder, self.images, self.train_rows, self.config.seed, progress)
+            seed, weight = self.config.seed, self.config.supervised
+            learn(encoder, self.images, self.train_rows, seed, progress, self.labels, weight)
         latents = torch.empty(len(self.images), self.config.dim)
         for rows in np.split(np.arange(len(self.images)), range(ENCODED, len(self.images), ENCODED)):
             latents[rows[0] : rows[-1] + 1] = encoder(self.images.batch(rows).to(self.device)).cpu()
@@ -244,6 +279,13 @@ class Trainer:
                 if value.shape == parameter.shape:  # a fused optimiser reads it in the parameter's order in memory
                     values[key] = torch.empty_like(parameter).copy_(value)
         return True
+
+
+def _classifier(config: AutoencoderConfig, classes: int) -> nn.Linear:
+    """Make a classifier whose weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return nn.Linear(config.dim, classes)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

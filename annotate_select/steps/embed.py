@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -27,11 +28,26 @@ from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.derived import derived_name, fill_derived, is_derived, make_derived, require_fresh
 from annotate_select.steps.home import Home
+from annotate_select.steps.labels import training_labels
+from annotate_select.steps.standing import UNLABELLED
 
 __all__ = ["embed", "embed_new", "image_paths", "load_encoder", "open_features"]
 
 BATCH = 64  # images decoded and encoded together
+LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of an encoder besides its name; None: as it is, or as it is by default."""
+
+    dim: int | None = None
+    image_size: int | None = None
+    weights: Path | None = None
+    retrain: bool = False
+    labels: bool = False
+    views: str | None = None
 
 
 def embed(
@@ -43,17 +59,22 @@ def embed(
     image_size: int | None = None,
     weights: Path | None = None,
     retrain: bool = False,
+    labels: bool = False,
+    views: str | None = None,
     progress: Progress = silent,
 ) -> Features:
     """Store features of every readable image of the pool; only new images are encoded when an encoder is there.
 
-    Raises FeaturesError when the pool is empty, the encoder is unknown, or `name` holds features of another encoder.
+    With `labels`, the autoencoder learns from all labels outside the exam, too. Raises FeaturesError when the pool is
+    empty, the encoder is unknown, `name` holds features of another encoder, or there are too few labels.
     """
-    name = name or (derived_name(encoder) if is_derived(encoder) else feature_name(encoder))
+    if not name:
+        name = derived_name(encoder) if is_derived(encoder) else feature_name(encoder) + LABELLED * labels
+    asked = Asked(dim, image_size, weights, retrain, labels, views)
     with home.lock("computing features"):
         table = _pool(home)
         store = home.store()
-        chosen = _encoder(home, store, table, encoder, name, dim, image_size, weights, retrain, progress)
+        chosen = _encoder(home, store, table, encoder, name, asked, progress)
         _encode_missing(home, store, table, name, chosen, retrain, progress)
         return open_features(home, name)
 
@@ -126,32 +147,27 @@ def _only(store: FeatureStore) -> str:
 
 
 def _encoder(
-    home: Home,
-    store: FeatureStore,
-    table: PoolTable,
-    encoder: str,
-    name: str,
-    dim: int | None,
-    image_size: int | None,
-    weights: Path | None,
-    retrain: bool,
-    progress: Progress,
+    home: Home, store: FeatureStore, table: PoolTable, encoder: str, name: str, asked: Asked, progress: Progress
 ) -> Encoder:
     """Load the encoder these features were made with, or make it."""
-    if is_derived(encoder):
-        return make_derived(store, encoder)
     if encoder.partition(":")[0] == "autoencoder":
         kind = encoder.partition(":")[2]
-        if name in store.names() and not retrain:
-            return _same_autoencoder(home, name, kind, dim, image_size)
-        return _train_autoencoder(home, table, name, _config(home, kind, dim, image_size), progress)
+        if name in store.names() and not asked.retrain:
+            return _same_autoencoder(home, name, kind, asked)
+        config = _config(home, kind, asked)
+        labels = _labels(home, store, table, progress) if asked.labels else None
+        return _train_autoencoder(home, table, name, config, labels, progress)
+    if asked.labels or asked.views:
+        raise FeaturesError(f"labels and views are for the autoencoder to learn from, got encoder {encoder!r}")
+    if is_derived(encoder):
+        return make_derived(store, encoder)
     if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
         raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
     if not is_backbone(encoder):
         raise unknown_encoder(encoder)
-    if weights is None and not retrain and _is_stored(store, encoder, name, image_size):
+    if asked.weights is None and not asked.retrain and _is_stored(store, encoder, name, asked.image_size):
         return load_encoder(home, name)  # its weights are here: nothing has to be downloaded, or to be found again
-    return open_backbone(encoder, weights, image_size)
+    return open_backbone(encoder, asked.weights, asked.image_size)
 
 
 def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | None) -> bool:
@@ -161,62 +177,85 @@ def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | N
     return same and image_size in (None, definition.get("image_size"))
 
 
-def _same_autoencoder(home: Home, name: str, kind: str, dim: int | None, image_size: int | None) -> Encoder:
+def _same_autoencoder(home: Home, name: str, kind: str, asked: Asked) -> Encoder:
     """Load the stored autoencoder; asked for another one, refuse rather than mix two spaces under one name."""
     loaded = load_encoder(home, name)
-    stored_kind = loaded.config.kind if isinstance(loaded, Autoencoder) else "pretrained"
-    for what, asked, stored in (
-        ("kind", kind or None, stored_kind),
-        ("dim", dim, loaded.dim),
-        ("image size", image_size, loaded.image_size),
+    own = loaded if isinstance(loaded, Autoencoder) else None
+    for what, wanted, stored in (
+        ("kind", kind or None, own.config.kind if own else "pretrained"),
+        ("dim", asked.dim, loaded.dim),
+        ("image size", asked.image_size, loaded.image_size),
+        ("views", asked.views, own.config.views if own else "none"),
+        ("labels", "some" if asked.labels else None, "some" if own and own.labels else "none"),
     ):
-        if asked is not None and asked != stored:
+        if wanted is not None and wanted != stored:
             raise FeaturesError(
-                f"features {name!r} have {what} {stored}, asked for {asked}; give the new ones another --name, "
+                f"features {name!r} have {what} {stored}, asked for {wanted}; give the new ones another --name, "
                 "or replace them with --retrain"
             )
     return loaded
 
 
-def _config(home: Home, kind: str, dim: int | None, image_size: int | None) -> AutoencoderConfig:
+def _config(home: Home, kind: str, asked: Asked) -> AutoencoderConfig:
     config = AutoencoderConfig(seed=home.config.seed)
     config.kind = kind or config.kind
-    config.dim = config.dim if dim is None else dim
-    config.image_size = config.image_size if image_size is None else image_size
+    config.dim = config.dim if asked.dim is None else asked.dim
+    config.image_size = config.image_size if asked.image_size is None else asked.image_size
+    config.views = asked.views or config.views
     config.check()
     return config
 
 
+def _labels(home: Home, store: FeatureStore, table: PoolTable, progress: Progress) -> np.ndarray:
+    """Return the labels (n,) of the pool that may be learned from; other features tell what is too near to the exam."""
+    name = home.config.select.features or _only(store)
+    _renew(home, store, name, progress)
+    return training_labels(home, open_features(home, name), table.ids)
+
+
 def _train_autoencoder(
-    home: Home, table: PoolTable, name: str, config: AutoencoderConfig, progress: Progress
+    home: Home,
+    table: PoolTable,
+    name: str,
+    config: AutoencoderConfig,
+    labels: np.ndarray | None,
+    progress: Progress,
 ) -> Encoder:
-    chosen = _training_positions(table)
-    training = _decoded(home, table, chosen, config.image_size, progress)
+    chosen = _training_positions(table, labels)
+    read, training = _decoded(home, table, chosen, config.image_size, progress)
     trained_on = digest([table.fingerprints[i] for i in chosen.tolist()])
     checkpoint = home.root / "features" / f".training-{name}"
-    return Autoencoder(config).fit(training, progress=progress, checkpoint=checkpoint, trained_on=trained_on)
+    known = None if labels is None else labels[read]
+    return Autoencoder(config).fit(training, progress, checkpoint, trained_on, known)
 
 
-def _training_positions(table: PoolTable) -> np.ndarray:
-    """Choose at most MOST_TRAINING_IMAGES positions: those with the lowest fingerprints, which is a random choice."""
-    order = np.argsort(np.array(table.fingerprints))[:MOST_TRAINING_IMAGES]
-    return np.sort(order)
+def _training_positions(table: PoolTable, labels: np.ndarray | None) -> np.ndarray:
+    """Choose at most MOST_TRAINING_IMAGES positions: those with labels, if these count, then a random choice.
+
+    The lowest fingerprints are random.
+    """
+    order = np.argsort(np.array(table.fingerprints))
+    if labels is not None:
+        order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
+    return np.sort(order[:MOST_TRAINING_IMAGES])
 
 
-def _decoded(home: Home, table: PoolTable, positions: np.ndarray, size: int, progress: Progress) -> np.ndarray:
-    """Decode the training images into one (m, size, size, 3) uint8 array; broken ones are left out."""
+def _decoded(
+    home: Home, table: PoolTable, positions: np.ndarray, size: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which positions (m,) could be read, and their images (m, size, size, 3) uint8."""
     array = np.empty((len(positions), size, size, 3), dtype=np.uint8)
-    filled = 0
+    read: list[int] = []
     paths = image_paths(home, table, positions.tolist())
-    for done, (_, image) in enumerate(decode_many(paths, size), start=1):
+    for done, (at, image) in enumerate(decode_many(paths, size), start=1):
         if isinstance(image, np.ndarray):
-            array[filled] = image
-            filled += 1
+            array[len(read)] = image
+            read.append(int(positions[at]))
         if done % BATCH == 0 or done == len(paths):
             progress("reading images", done, len(paths), "")
-    if filled == 0:
+    if not read:
         raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
-    return array[:filled]
+    return np.array(read), array[: len(read)]
 
 
 def _encode_missing(

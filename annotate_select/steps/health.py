@@ -22,13 +22,14 @@ from annotate_select.features.health import (
     hubness,
     neighbour_accuracy,
 )
-from annotate_select.features.network import augmented
 from annotate_select.features.store import Features
+from annotate_select.features.views import augmented, is_grey
 from annotate_select.files import whole_file, write_whole
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import image_paths, load_encoder, open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.labels import saw_labels
 from annotate_select.steps.standing import UNLABELLED, standing
 
 __all__ = ["changed", "health", "measured", "pixels"]
@@ -75,13 +76,14 @@ def measured(home: Home, found: Features, encoder: Encoder, progress: Progress =
         labels=labelled,
         accuracy=accuracy,
         pixel_accuracy=pixel_accuracy,
+        saw_labels=saw_labels(home.store(), found.name),
     )
 
 
-def changed(pictures: np.ndarray, seed: int) -> np.ndarray:
-    """Return images (n, H, W, 3) uint8 cropped, mirrored and recoloured, each differently."""
+def changed(pictures: np.ndarray, seed: int, kind: str = "auto") -> np.ndarray:
+    """Return images (n, H, W, 3) uint8 cropped, mirrored and recoloured, each differently, as views of this kind."""
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    views = augmented(x, torch.Generator().manual_seed(seed))
+    views = augmented(x, torch.Generator().manual_seed(seed), kind, is_grey(x))
     return np.ascontiguousarray((views * 255).round().byte().permute(0, 2, 3, 1).numpy())
 
 
@@ -100,7 +102,8 @@ def _agreement(home: Home, found: Features, encoder: Encoder, progress: Progress
     kept, pictures = _decode(home, found.ids[rows], encoder.image_size, progress)
     if not len(kept):
         return None
-    parts = np.array_split(changed(pictures, home.config.seed), max(1, len(kept) // 64))
+    kind = encoder.config.views if isinstance(encoder, Autoencoder) else "auto"
+    parts = np.array_split(changed(pictures, home.config.seed, kind), max(1, len(kept) // 64))
     return agreement(
         np.asarray(found.array[rows[kept]], np.float32), np.concatenate([encoder.encode(p) for p in parts])
     )
@@ -110,7 +113,8 @@ def _accuracies(home: Home, found: Features, progress: Progress) -> tuple[int, f
     """Return how many labels there are, and the accuracy of neighbours in this space and among raw pixels."""
     now = standing(home, found.ids)
     rows = np.flatnonzero((now.labels != UNLABELLED) & now.in_pool)
-    if len(rows) < FEWEST_LABELS or len(np.unique(now.labels[rows])) < 2:
+    flattered = saw_labels(home.store(), found.name)
+    if flattered or len(rows) < FEWEST_LABELS or len(np.unique(now.labels[rows])) < 2:
         return len(rows), None, None
     rows = rows[_sample(len(rows), MOST_LABELS, home.config.seed)]
     kept, pictures = _decode(home, found.ids[rows], PIXEL_SIDE, progress)

@@ -16,15 +16,18 @@ from annotate_select.learning.head import Head, fit_head, mean_of
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home, now
-from annotate_select.steps.standing import UNLABELLED, Standing, standing
-from annotate_select.trust.leaks import blocked
+from annotate_select.steps.labels import saw_labels, training_rows
+from annotate_select.steps.standing import Standing, standing
 
-__all__ = ["TrainedModel", "model_folder", "models", "train", "training_rows"]
+__all__ = ["TrainedModel", "model_folder", "models", "train"]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one."""
+    """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one.
+
+    Where the features saw labels, cross-validation would flatter: `cv_accuracy` is None.
+    """
 
     number: int
     head: Head
@@ -37,6 +40,7 @@ class TrainedModel:
     exam_accuracy: float | None
     left_out: int
     created_at: str
+    features_saw_labels: bool = False
 
     @property
     def accuracy(self) -> float | None:
@@ -77,13 +81,6 @@ def train(
         return _store(home, opened, fitted, state, rows, left_out)
 
 
-def training_rows(features: Features, state: Standing) -> tuple[np.ndarray, int]:
-    """Return the rows that may be trained on, and how many labelled ones the exam keeps out."""
-    reserved = blocked(features.array, np.flatnonzero(state.exam), state.groups).rows
-    labelled = (state.labels != UNLABELLED) & state.in_pool
-    return np.flatnonzero(labelled & ~reserved), int((labelled & reserved & ~state.exam).sum())
-
-
 def models(home: Home) -> list[TrainedModel]:
     """Return every stored model, oldest first.
 
@@ -110,6 +107,7 @@ def _check(home: Home, labels: np.ndarray) -> None:
 def _store(
     home: Home, features: Features, fitted: Head, state: Standing, rows: np.ndarray, left_out: int
 ) -> TrainedModel:
+    seen = saw_labels(home.store(), features.name)
     while True:
         existing = models(home)
         number = existing[-1].number + 1 if existing else 1
@@ -122,7 +120,8 @@ def _store(
             "features_digest": features.digest,
             "labels": len(rows),
             "labels_digest": digest(labels),
-            "cv_accuracy": fitted.cv_accuracy,
+            "features_saw_labels": seen,
+            "cv_accuracy": None if seen else fitted.cv_accuracy,
             "left_out": left_out,
             "seed": home.config.seed,
             "created_at": now(),
@@ -156,6 +155,7 @@ def _load(home: Home, number: int) -> TrainedModel:
             exam_accuracy=exam,
             left_out=description["left_out"],
             created_at=description["created_at"],
+            features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
         )
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from annotate_select.errors import FeaturesError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.images import Images
-from annotate_select.features.network import Network, augmented, vicreg
+from annotate_select.features.network import Network, vicreg
+from annotate_select.features.views import augmented
 
 
 def config(size: int = 8, **changes: object) -> AutoencoderConfig:

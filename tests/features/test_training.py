@@ -39,7 +39,14 @@ class Killed(BaseException):
     """What a kill looks like from inside."""
 
 
-def killed_in_epoch(epoch: int, images: np.ndarray, checkpoint: Path, settings: AutoencoderConfig) -> None:
+def some(n: int = 30) -> np.ndarray:
+    """Labels of every other image, of three classes."""
+    return np.where(np.arange(n) % 2 == 0, np.arange(n) % 3, -1)
+
+
+def killed_in_epoch(
+    epoch: int, images: np.ndarray, checkpoint: Path, settings: AutoencoderConfig, labels: np.ndarray | None = None
+) -> None:
     """Train until the second step of an epoch, then die."""
 
     def die(stage: str, done: int, total: int, note: str) -> None:
@@ -47,38 +54,56 @@ def killed_in_epoch(epoch: int, images: np.ndarray, checkpoint: Path, settings: 
             raise Killed
 
     with pytest.raises(Killed):
-        Autoencoder(settings).fit(images, progress=die, checkpoint=checkpoint)
+        Autoencoder(settings).fit(images, progress=die, checkpoint=checkpoint, labels=labels)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("epoch", [2, 4])
-def test_killed_and_continued_is_the_same_as_never_stopped(tmp_path: Path, kind: str, epoch: int) -> None:
+@pytest.mark.parametrize("labels", [None, some()], ids=["without labels", "with labels"])
+def test_killed_and_continued_is_the_same_as_never_stopped(
+    tmp_path: Path, kind: str, epoch: int, labels: np.ndarray | None
+) -> None:
     images = noise()
-    straight = Autoencoder(config(kind=kind)).fit(images)
-    killed_in_epoch(epoch, images, tmp_path / "c", config(kind=kind))
+    straight = Autoencoder(config(kind=kind)).fit(images, labels=labels)
+    killed_in_epoch(epoch, images, tmp_path / "c", config(kind=kind), labels)
     assert [path.name for path in (tmp_path / "c").iterdir()] == [str(epoch - 1)]
-    continued = Autoencoder(config(kind=kind)).fit(images, checkpoint=tmp_path / "c")
+    continued = Autoencoder(config(kind=kind)).fit(images, checkpoint=tmp_path / "c", labels=labels)
     np.testing.assert_array_equal(continued.transform(images), straight.transform(images))
     assert [one[:2] for one in continued.history] == [one[:2] for one in straight.history]
     assert not (tmp_path / "c").exists()
 
 
-def first_step(images: np.ndarray, checkpoint: Path, settings: AutoencoderConfig) -> int:
+def first_step(
+    images: np.ndarray, checkpoint: Path, settings: AutoencoderConfig, labels: np.ndarray | None = None
+) -> int:
     """Return the number of the first step that `fit` takes with this checkpoint."""
     steps: list[int] = []
-    Autoencoder(settings).fit(images, progress=lambda _, done, total, note: steps.append(done), checkpoint=checkpoint)
+    Autoencoder(settings).fit(
+        images, progress=lambda _, done, total, note: steps.append(done), checkpoint=checkpoint, labels=labels
+    )
     return steps[0]
 
 
-def test_a_checkpoint_is_used_only_for_the_same_settings_and_images(tmp_path: Path) -> None:
-    for settings, images, expected in [
-        (config(), noise(), 9),  # four steps an epoch, two epochs done
-        (config(learning_rate=1e-3), noise(), 1),
-        (config(), noise(seed=1), 1),
-        (config(), noise(29), 1),
+def test_a_checkpoint_is_used_only_for_the_same_settings_images_and_labels(tmp_path: Path) -> None:
+    for settings, images, labels, expected in [
+        (config(), noise(), some(), 9),  # four steps an epoch, two epochs done
+        (config(learning_rate=1e-3), noise(), some(), 1),
+        (config(views="oriented"), noise(), some(), 1),
+        (config(), noise(seed=1), some(), 1),
+        (config(), noise(29), some(29), 1),
+        (config(), noise(), None, 1),
+        (config(), noise(), some()[::-1], 1),
     ]:
-        killed_in_epoch(3, noise(), tmp_path / "c", config())
-        assert first_step(images, tmp_path / "c", settings) == expected
+        killed_in_epoch(3, noise(), tmp_path / "c", config(), some())
+        assert first_step(images, tmp_path / "c", settings, labels) == expected
+
+
+def test_the_classifier_of_labels_is_gone_after_training(tmp_path: Path) -> None:
+    killed_in_epoch(2, noise(), tmp_path / "c", config(), some())
+    assert "network.classifier.weight" in load_file(tmp_path / "c" / "1" / "tensors")
+    encoder = Autoencoder(config()).fit(noise(), checkpoint=tmp_path / "c", labels=some())
+    encoder.save(tmp_path)
+    assert not [name for name in load_file(tmp_path / "weights.safetensors") if "classifier" in name]
 
 
 @pytest.mark.parametrize("file", ["about.json", "tensors"])

@@ -1,0 +1,39 @@
+"""Which labels may be learned from, by a model or by an encoder: those the exam keeps nothing from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from annotate_select.features.derived import derived_parts
+from annotate_select.features.store import Features, FeatureStore
+from annotate_select.steps.home import Home
+from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.trust.leaks import blocked
+
+__all__ = ["saw_labels", "training_labels", "training_rows"]
+
+
+def training_rows(features: Features, state: Standing) -> tuple[np.ndarray, int]:
+    """Return the rows that may be trained on, and how many labelled ones the exam keeps out."""
+    reserved = blocked(features.array, np.flatnonzero(state.exam), state.groups).rows
+    labelled = (state.labels != UNLABELLED) & state.in_pool
+    return np.flatnonzero(labelled & ~reserved), int((labelled & reserved & ~state.exam).sum())
+
+
+def training_labels(home: Home, features: Features, ids: np.ndarray) -> np.ndarray:
+    """Return the class number (n,) of each image of these ids that may be trained on, UNLABELLED for all others.
+
+    By `features` are the near-duplicates of the exam's images known.
+    """
+    state = standing(home, features.ids)
+    rows, _ = training_rows(features, state)
+    known = dict(zip(state.ids[rows].tolist(), state.labels[rows].tolist(), strict=True))
+    return np.array([known.get(one, UNLABELLED) for one in ids.tolist()], dtype=np.int64)
+
+
+def saw_labels(store: FeatureStore, name: str) -> bool:
+    """Say whether labels had a part in these features, so that cross-validation on them would flatter."""
+    definition = store.definition(name)
+    if definition.get("labels") or definition.get("kind") == "model":
+        return True
+    return any(saw_labels(store, part.name) for part in derived_parts(definition))
