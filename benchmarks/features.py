@@ -15,9 +15,13 @@ import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import datasets
 import numpy as np
+
+if TYPE_CHECKING:
+    from annotate_select.learning.head import Head
 
 K = 20
 SECONDS = 10.0  # of a timed loop
@@ -116,7 +120,7 @@ def supervised(data: Path, names: list[str]) -> None:
 
     Half of a set is asked about. `others`: only half of the classes had labels, neighbours are counted among the rest.
     """
-    print("| set | labels a class | head | its log loss | its cross-validation | kNN | kNN, others |\n|" + "---|" * 7)
+    print("| set | labels a class | head | its log loss | cross-validation says | kNN | kNN, others |\n|" + "---|" * 7)
     for name in names:
         codes, labels = _codes(name, data)
         for count in LABELS:
@@ -169,20 +173,23 @@ def _fed_back(codes: np.ndarray, labels: np.ndarray, count: int, seed: int) -> n
     for every, some in ((space(None),) * 2, (space(told), space(told[np.isin(labels[told], half)]))):
         near = accuracy(every[asked], labels[asked], every[asked], labels[asked], balanced=True)
         rest = accuracy(some[others], labels[others], some[others], labels[others], balanced=True)
-        figures.append([*_head(every, labels, told, asked), near, rest])
+        figures.append([*_head(every, labels, told, asked, seen=bool(figures)), near, rest])
     return np.array(figures).T
 
 
-def _head(space: np.ndarray, labels: np.ndarray, told: np.ndarray, asked: np.ndarray) -> list[float]:
-    """Return balanced accuracy in per cent and log loss of the package's head, and what its cross-validation says."""
+def _head(space: np.ndarray, labels: np.ndarray, told: np.ndarray, asked: np.ndarray, *, seen: bool) -> list[float]:
+    """Return balanced accuracy in per cent and log loss of the package's head, and what cross-validation says."""
     from annotate_select.learning.head import fit_head, mean_of
 
-    head = fit_head(space[told], labels[told], int(labels.max()) + 1, centre=mean_of(space))
-    found, wanted = head.probabilities(space[asked]), labels[asked]
+    def fit(choose: bool) -> Head:
+        n_classes, centre = int(labels.max()) + 1, mean_of(space)
+        return fit_head(space[told], labels[told], n_classes, centre=centre, choose=choose)
+
+    found, wanted = fit(not seen).probabilities(space[asked]), labels[asked]  # as `train` does
     right = found.argmax(axis=1) == wanted
     balanced = 100 * float(np.mean([right[wanted == one].mean() for one in np.unique(wanted)]))
     loss = -np.log(np.maximum(found[np.arange(len(wanted)), wanted], 1e-9)).mean()
-    return [balanced, float(loss), 100 * (head.cv_accuracy or 0.0)]
+    return [balanced, float(loss), 100 * (fit(True).cv_accuracy or 0.0)]
 
 
 def rate(step: Callable[[], int]) -> float:

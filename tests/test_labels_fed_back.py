@@ -138,6 +138,7 @@ def test_a_model_and_health_on_such_features_do_not_flatter(project: Project) ->
     assert "cross-validated" not in done.output
     stored = json.loads((project.root / "models" / "2" / "model.json").read_text())
     assert (stored["cv_accuracy"], stored["features_saw_labels"]) == (None, True)
+    assert project.evaluate().n == 10
     project.embed("autoencoder+autoencoder-labelled", name="both")
     assert project.train(features="both").features_saw_labels
     found, _ = project.features_health("autoencoder-labelled")

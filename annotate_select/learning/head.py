@@ -27,7 +27,7 @@ __all__ = ["Head", "fit_head", "mean_of"]
 FORMAT = "annotate-select head 2"
 # Regularisations tried: the inverse strength C for rows of length 1, where 1 is very smooth and 10,000 separates.
 GRID = tuple(float(10**power) for power in np.arange(0, 4.6, 0.75))
-DEFAULT = 10.0  # when too few labels are there to choose by
+DEFAULT = 10.0  # when too few labels are there to choose by, or the features saw them
 PATIENCE = 2  # stop along the grid after so many values that were worse than the best
 BLOCK = 2**22  # numbers (rows x d) held at a time: 32 MB
 FEWEST_DIMENSIONS = 8  # below, a direction alone says too little: rows keep their lengths, up to FARTHEST
@@ -121,13 +121,15 @@ def fit_head(
     seed: int = 0,
     groups: np.ndarray | None = None,
     centre: np.ndarray | None = None,
+    choose: bool = True,
     progress: Progress = silent,
 ) -> Head:
     """Train a head on features (l, d) and labels (l,), class numbers below `n_classes`.
 
     `centre` (d,) is the mean of all the features there are, labelled or not (default: of these). `groups` (l,)
     integers (negative: none) keep images of one patient, camera or session in one fold, so that `cv_accuracy` and the
-    calibration are not flattered. Rows of one class or group only are never held out.
+    calibration are not flattered. Rows of one class or group only are never held out. Features that were made with
+    these labels deceive cross-validation: without `choose` there is none, and the default regularisation is taken.
     Raises LearningError for fewer than two classes, features that are not finite, or lengths that differ.
     """
     features, labels = np.asarray(features, dtype=np.float64), np.asarray(labels)
@@ -140,7 +142,9 @@ def fit_head(
     basis = _span(_directions(features, centre, length))  # (d, r)
     x = _directions(features, centre, length) @ basis  # (l, r)
     weights = len(y) / (len(seen) * np.bincount(y))[y]  # (l,) each class weighs the same
-    folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
+    folds = np.full(len(y), -1)
+    if choose:
+        folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
     strength, temperature, accuracy = _choose(x.astype(np.float32), y, weights, folds, progress)
     linear = fit_linear(x, y, weights, strength, Linear.zeros(x.shape[1], len(seen)))
     progress("training", len(GRID) + 1, len(GRID) + 1, "")

@@ -107,14 +107,14 @@ def audit(home: Home) -> AuditReport:
     rows, _ = training_rows(features, state)
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
     exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
-    classes, centre = len(home.config.classes), mean_of(features.array)
+    classes, centre, choose = len(home.config.classes), mean_of(features.array), not model.features_saw_labels
     return compare(
         features.array[rows],
         state.labels[rows],
         np.array([state.roles[row] for row in rows.tolist()]),
         features.array[exam],
         state.labels[exam],
-        lambda some, labels: fit_head(some, labels, classes, centre=centre).probabilities,
+        lambda some, labels: fit_head(some, labels, classes, centre=centre, choose=choose).probabilities,
         seed=home.config.seed,
     )
 

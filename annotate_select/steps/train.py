@@ -26,7 +26,7 @@ __all__ = ["TrainedModel", "model_folder", "models", "train"]
 class TrainedModel:
     """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one.
 
-    Where the features saw labels, cross-validation would flatter: `cv_accuracy` is None.
+    Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None.
     """
 
     number: int
@@ -68,6 +68,7 @@ def train(
         rows, left_out = training_rows(opened, state)
         labels = state.labels[rows]
         _check(home, labels)
+        seen = saw_labels(home.store(), opened.name)
         groups = state.groups[rows] if state.groups is not None else None
         fitted = fit_head(
             opened.array[rows],
@@ -76,9 +77,10 @@ def train(
             seed=home.config.seed,
             groups=groups,
             centre=mean_of(opened.array),
+            choose=not seen,
             progress=progress,
         )
-        return _store(home, opened, fitted, state, rows, left_out)
+        return _store(home, opened, fitted, state, rows, left_out, seen)
 
 
 def models(home: Home) -> list[TrainedModel]:
@@ -105,9 +107,8 @@ def _check(home: Home, labels: np.ndarray) -> None:
 
 
 def _store(
-    home: Home, features: Features, fitted: Head, state: Standing, rows: np.ndarray, left_out: int
+    home: Home, features: Features, fitted: Head, state: Standing, rows: np.ndarray, left_out: int, seen: bool
 ) -> TrainedModel:
-    seen = saw_labels(home.store(), features.name)
     while True:
         existing = models(home)
         number = existing[-1].number + 1 if existing else 1
@@ -121,7 +122,7 @@ def _store(
             "labels": len(rows),
             "labels_digest": digest(labels),
             "features_saw_labels": seen,
-            "cv_accuracy": None if seen else fitted.cv_accuracy,
+            "cv_accuracy": fitted.cv_accuracy,
             "left_out": left_out,
             "seed": home.config.seed,
             "created_at": now(),

@@ -127,6 +127,20 @@ def test_two_labels_are_enough_to_begin() -> None:
     assert 0.5 < probabilities[0, 0] < 0.95  # right, but not sure after two labels
 
 
+def test_features_that_saw_the_labels_do_not_deceive_a_head_that_chooses_nothing() -> None:
+    """Noise, to which the labels of the training rows were added: right by heart, a coin for all else."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 10)), rng.integers(0, 2, 60)
+    x[:, 0] += 6.0 * y
+    new, wanted = rng.normal(size=(2000, 10)), rng.integers(0, 2, 2000)
+    chosen, plain = (fit_head(x, y, 2, centre=np.zeros(10), choose=choose) for choose in (True, False))
+    assert chosen.cv_accuracy is not None
+    assert chosen.cv_accuracy > 0.9
+    assert plain.cv_accuracy is None
+    assert (plain.regularisation, plain.temperature) == (10.0, 1.0)
+    assert loss(plain.probabilities(new), wanted) < loss(chosen.probabilities(new), wanted) / 2
+
+
 def test_a_class_of_one_member_is_learned() -> None:
     x, y = Mixture(d=6, n_classes=3, apart=6.0).draw(60, seed=1, shares=[0.5, 0.5, 0.0])
     x, y = np.vstack([x, np.full(6, 9.0)]), np.append(y, 2)
