@@ -16,6 +16,8 @@ class _Said(Protocol):
     @property
     def image_id(self) -> int: ...
     @property
+    def event_id(self) -> int: ...
+    @property
     def kind(self) -> str: ...
     @property
     def label(self) -> str | None: ...
@@ -23,17 +25,22 @@ class _Said(Protocol):
 
 @dataclass(frozen=True)
 class Consensus:
-    """`state` is labelled, rejected, disputed, unsure or skipped; `label` is there when it is labelled."""
+    """`state` is labelled, rejected, disputed, unsure or skipped; `label` is there when it is labelled.
+
+    `final`: a reviewer decided, whatever the votes.
+    """
 
     label: str | None
     state: str
     votes: dict[str, int]
+    final: bool = False
 
 
 def consensus(annotations: Iterable[_Said]) -> dict[int, Consensus]:
     """Return the consensus of each image: the class, or rejection, that more annotators chose than any other.
 
     A tie is disputed and makes no label. Unsure and skip are no votes; alone they make the image unsure or skipped.
+    A final is a reviewer's last word and beats every vote; of several finals the latest event counts.
     """
     of_image: defaultdict[int, list[_Said]] = defaultdict(list)
     for annotation in annotations:
@@ -44,6 +51,10 @@ def consensus(annotations: Iterable[_Said]) -> dict[int, Consensus]:
 def _decide(said: list[_Said]) -> Consensus:
     votes = Counter(one.label if one.kind == "label" else _REJECTED for one in said if one.kind in ("label", "reject"))
     written = {name if name is not None else "reject": n for name, n in votes.items()}
+    finals = [one for one in said if one.kind == "final"]
+    if finals:
+        last = max(finals, key=lambda one: one.event_id).label
+        return Consensus(last, "labelled" if last is not None else "rejected", written, final=True)
     if not votes:
         return Consensus(None, "unsure" if any(one.kind == "unsure" for one in said) else "skipped", written)
     (first, most), *others = votes.most_common(2)

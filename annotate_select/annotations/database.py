@@ -56,7 +56,7 @@ class Database:
     def open(
         cls, path: Path, *, newest: int = schema.SCHEMA_VERSION, migrations: Sequence[Migration] = MIGRATIONS
     ) -> Database:
-        """Open a database and bring it up to date; where it cannot be written, open it for reading.
+        """Open a database and bring it up to date; where it cannot be written, open it for reading as it is.
 
         Raises DatabaseError when it is missing, damaged, or made by a newer version of this program.
         """
@@ -82,6 +82,8 @@ class Database:
                 f"{self.path} was made by a newer version (schema {version}, this one knows {newest}); "
                 "update annotate-select"
             )
+        if self.read_only and version >= schema.READABLE_SINCE:
+            return
         if version < newest:
             with self.write() as connection:
                 # asked again: another process may have done it while this one waited

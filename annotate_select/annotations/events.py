@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, selec
 from annotate_select.annotations import schema
 from annotate_select.annotations.classes import all_changes, resolve_name
 from annotate_select.annotations.database import Database
-from annotate_select.annotations.fold import fold, undone
+from annotate_select.annotations.fold import NO_JUDGEMENT, fold, undone
+from annotate_select.annotations.soundness import malformed
 
 __all__ = [
     "CurrentAnnotation",
@@ -27,16 +28,22 @@ __all__ = [
     "record",
 ]
 
-KINDS = ("label", "skip", "unsure", "reject", "undo")
 CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999 variables in old builds
 _events = schema.events.c
-_said = (_events.uid, _events.id, _events.image_id, _events.annotator, _events.kind, _events.label, _events.target_uid)
+_said = (
+    _events.uid, _events.id, _events.image_id, _events.annotator, _events.kind, _events.label, _events.target_uid,
+    _events.note,
+)  # fmt: skip
 T = TypeVar("T", str, int)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing an annotator said of one image, or the undo of one; `uid` is made where it was said."""
+    """One thing an annotator said of one image, or the undo of one; `uid` is made where it was said.
+
+    `kind` is label, skip (later), unsure, reject (none of the classes), flag (look at this, says the note; nothing of
+    the class), final (a reviewer's last word: a class, or none for a rejection) or undo.
+    """
 
     uid: str
     image_id: int
@@ -80,7 +87,7 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class CurrentAnnotation:
-    """What an annotator says of an image now; `label` under today's class name."""
+    """What an annotator says of an image now; `label` under today's class name, `event_id` in order of arrival."""
 
     image_id: int
     annotator: str
@@ -88,6 +95,7 @@ class CurrentAnnotation:
     label: str | None
     at: str
     uid: str
+    event_id: int
     note: str | None = None
 
 
@@ -101,6 +109,7 @@ class _Said:
     kind: str
     label: str | None
     target_uid: str | None
+    note: str | None
 
 
 def record(db: Database, events: Sequence[Event]) -> RecordOutcome:
@@ -132,15 +141,18 @@ def history(
     *,
     image_id: int | None = None,
     annotator: str | None = None,
+    kind: str | None = None,
     limit: int | None = None,
     newest_first: bool = False,
 ) -> list[StoredEvent]:
-    """Return stored events, of one image or annotator where given."""
+    """Return stored events, of one image, annotator or kind where given."""
     query = _stored().order_by(_events.id.desc() if newest_first else _events.id)
     if image_id is not None:
         query = query.where(_events.image_id == image_id)
     if annotator is not None:
         query = query.where(_events.annotator == annotator)
+    if kind is not None:
+        query = query.where(_events.kind == kind)
     with db.read() as connection:
         return [_event(row) for row in connection.execute(query.limit(limit) if limit is not None else query)]
 
@@ -184,6 +196,7 @@ def current_annotations(db: Database) -> list[CurrentAnnotation]:
             label=resolve_name(changes, row.label, row.id) if row.label is not None else None,
             at=row.said_at or row.at,
             uid=row.uid,
+            event_id=row.id,
             note=row.note,
         )
         for row in rows
@@ -194,7 +207,7 @@ class _Judge:
     """Decides which events can be stored, knowing all that is stored already and what was accepted meanwhile."""
 
     def __init__(self, connection: Connection, events: Sequence[Event]) -> None:
-        sound = [event for event in events if _malformed(event) is None]
+        sound = [event for event in events if malformed(event) is None]
         uids = {event.uid for event in sound} | {event.target_uid for event in sound if event.target_uid}
         self._images = _known_images(connection, {event.image_id for event in sound})
         self._stored = _known_events(connection, uids)
@@ -204,12 +217,12 @@ class _Judge:
         return event.uid not in self._stored
 
     def accept(self, event: Event) -> None:
-        said = (event.image_id, event.annotator, event.kind, event.label, event.target_uid)
+        said = (event.image_id, event.annotator, event.kind, event.label, event.target_uid, event.note)
         self._stored[event.uid] = _Said(None, *said)
 
     def objection(self, event: Event) -> str | None:
         """Return why an event cannot be recorded, None when it can or is already."""
-        reason = _malformed(event)
+        reason = malformed(event)
         if reason is not None:
             return reason
         before = self._stored.get(event.uid)
@@ -225,7 +238,9 @@ class _Judge:
         if before.label is not None and before.id is not None:
             names.add(resolve_name(self._changes, before.label, before.id))
         was = (before.image_id, before.annotator, before.kind, before.target_uid)
-        return was == (event.image_id, event.annotator, event.kind, event.target_uid) and event.label in names
+        if was != (event.image_id, event.annotator, event.kind, event.target_uid) or event.label not in names:
+            return False
+        return event.kind != "flag" or before.note == event.note  # a flag is its note
 
     def _wrong_undo(self, event: Event) -> str | None:
         """Let an undo of something unknown pass: what it takes back was refused, or is still on its way."""
@@ -239,33 +254,6 @@ class _Judge:
         return "an undo cannot be taken back" if target.kind == "undo" else None
 
 
-def _malformed(event: Event) -> str | None:
-    """Return what is wrong with an event in itself, None when nothing is."""
-    if event.kind not in KINDS:
-        return f"unknown kind {event.kind!r}; allowed are {', '.join(KINDS)}"
-    if not event.uid or not event.annotator:
-        return "an event needs a uid and an annotator"
-    if (event.kind == "label") != bool(event.label):
-        return "a label needs a class" if event.kind == "label" else f"{event.kind} takes no class"
-    if event.kind == "undo" and not event.target_uid:
-        return "an undo needs the uid it takes back"
-    texts = (event.uid, event.annotator, event.label, event.target_uid, event.said_at, event.note)
-    if any(not _is_text(text) for text in texts if text is not None):
-        return "a text of it is not valid Unicode"
-    numbers = (event.image_id, event.shown_ms, event.batch)
-    if any(not -(2**63) <= number < 2**63 for number in numbers if number is not None):
-        return "a number of it is too large"
-    return None
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _store(connection: Connection, events: Sequence[Event]) -> None:
     """Insert events in their order, fold them, and free the leases of what they settle."""
     if not events:
@@ -274,7 +262,8 @@ def _store(connection: Connection, events: Sequence[Event]) -> None:
     connection.execute(insert(schema.events), [{**vars(event), "at": at} for event in events])
     fold(connection, dict.fromkeys((event.image_id, event.annotator) for event in events))
     lease = schema.leases.c
-    said = dict.fromkeys((event.image_id, event.annotator) for event in events if event.kind != "undo")
+    judged = [event for event in events if event.kind not in NO_JUDGEMENT]
+    said = dict.fromkeys((event.image_id, event.annotator) for event in judged)
     if said:
         freed = delete(schema.leases).where(
             lease.image_id == bindparam("of_image"), lease.annotator == bindparam("of_annotator")

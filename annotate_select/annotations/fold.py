@@ -1,4 +1,4 @@
-"""What each annotator says of each image now: the latest of their events on it that was not taken back.
+"""What each annotator says of each image now: the latest of their events on it that was not taken back; flags aside.
 
 The table `current` holds it, kept up in the transaction of the events; it can be made again from the events alone.
 """
@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Exists, Select, bindparam, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Exists, Select, and_, bindparam, delete, exists, func, insert, select
 
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 
-__all__ = ["fold", "rebuild_current", "undone", "verify_current"]
+__all__ = ["NO_JUDGEMENT", "fold", "judges", "rebuild_current", "undone", "verify_current"]
 
 _events, _current = schema.events.c, schema.current.c
+NO_JUDGEMENT = ("undo", "flag")  # kinds that say nothing of the class
 _columns = ("image_id", "annotator", "event_id", "kind", "label")
+
+
+def judges() -> ColumnElement[bool]:
+    """Ask whether a row of events says something of the class."""
+    return and_(*(_events.kind != kind for kind in NO_JUDGEMENT))  # IN would not go with many rows at once
 
 
 def undone() -> Exists:
@@ -59,13 +65,9 @@ def verify_current(db: Database) -> bool:
 
 def _standing() -> Select[tuple[int, str, int, str, str | None]]:
     columns = (_events.image_id, _events.annotator, _events.id, _events.kind, _events.label)
-    return select(*columns).where(_events.kind != "undo", ~undone())
+    return select(*columns).where(judges(), ~undone())
 
 
 def _folded() -> Select[tuple[int, str, int, str, str | None]]:
-    latest = (
-        select(func.max(_events.id))
-        .where(_events.kind != "undo", ~undone())
-        .group_by(_events.image_id, _events.annotator)
-    )
+    latest = select(func.max(_events.id)).where(judges(), ~undone()).group_by(_events.image_id, _events.annotator)
     return _standing().where(_events.id.in_(latest))

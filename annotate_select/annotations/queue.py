@@ -25,10 +25,11 @@ from sqlalchemy import (
 
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
+from annotate_select.annotations.fold import judges
 
 __all__ = ["QueueItem", "QueueProgress", "next_images", "progress_counts", "release"]
 
-SETTLING = ("label", "unsure", "reject")  # a skip leaves the image open
+SETTLING = ("label", "unsure", "reject", "final")  # a skip leaves the image open
 
 _picks, _exam, _images = schema.picks.c, schema.exam.c, schema.images.c
 _current, _leases, _events = schema.current.c, schema.leases.c, schema.events.c
@@ -61,7 +62,8 @@ def next_images(
 ) -> list[QueueItem]:
     """Return up to `n` images for this annotator and lease them, so that nobody else gets them meanwhile.
 
-    First what the annotator took back, then the queue, last what they skipped. `overlap` annotators see each image.
+    First what the annotator took back, then the queue, last what they skipped. `overlap` annotators see each image;
+    one that a reviewer decided on is shown to nobody.
     The same call again gives the same images: a reload changes nothing.
     """
     at = time.time() if now is None else now
@@ -88,7 +90,7 @@ def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: floa
     of_batch = select(_picks.image_id).join(schema.images, _images.id == _picks.image_id)
     of_batch = of_batch.where(_picks.batch == newest, _images.status == "ok")
     images_said = select(func.count(_current.image_id.distinct()))
-    labels = select(func.count()).select_from(schema.current).where(_current.kind == "label")
+    labels = select(func.count()).select_from(schema.current).where(_current.label.is_not(None))
     with db.read() as connection:
         return QueueProgress(
             batch_done=_count(
@@ -96,7 +98,7 @@ def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: floa
             ),
             batch_total=_count(connection, select(func.count()).select_from(of_batch.subquery())),
             left=_count(connection, select(func.count()).select_from(_open(annotator, overlap, at).subquery())),
-            labelled_total=_count(connection, images_said.where(_current.kind == "label")),
+            labelled_total=_count(connection, images_said.where(_current.label.is_not(None))),
             by_me=_count(connection, labels.where(_current.annotator == annotator)),
         )
 
@@ -110,7 +112,8 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
     wanted = _wanted()
     mine = select(_current.kind).where(_current.image_id == wanted.c.image_id, _current.annotator == annotator)
     said = mine.scalar_subquery()
-    touched = exists().where(_events.image_id == wanted.c.image_id, _events.annotator == annotator)
+    touched = exists().where(_events.image_id == wanted.c.image_id, _events.annotator == annotator, judges())
+    decided = exists().where(_current.image_id == wanted.c.image_id, _current.kind == "final")
     taken_back = and_(said.is_(None), touched)
     return (
         select(wanted.c.image_id, _images.key, wanted.c.batch, wanted.c.reason)
@@ -118,6 +121,7 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
         .where(
             _images.status == "ok",
             ~mine.where(_current.kind.in_(SETTLING)).exists(),
+            ~decided,
             _others(wanted.c.image_id, annotator, at) < overlap,
         )
         .order_by(case((taken_back, 0), (said == "skip", 2), else_=1), wanted.c.place, wanted.c.image_id)

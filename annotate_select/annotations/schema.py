@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "READABLE_SINCE",
     "SCHEMA_VERSION",
     "TRIGGERS",
     "batches",
@@ -31,7 +32,8 @@ __all__ = [
     "settings",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_SINCE = 1  # what is read-only cannot be brought up to date, and can be read as it is from this version on
 
 metadata = MetaData()
 
@@ -61,6 +63,7 @@ images = Table(
     Index("images_by_fingerprint", "fingerprint"),
     Index("images_by_path", "source", "path"),
     Index("images_by_original", "duplicate_of"),
+    Index("images_by_status", "status"),  # counting a million images reads no other column
     sqlite_autoincrement=True,
 )
 
@@ -71,7 +74,12 @@ events = Table(
     Column("uid", Text, nullable=False, unique=True),  # made by the client: what is sent twice is stored once
     Column("image_id", Integer, ForeignKey("images.id"), nullable=False),
     Column("annotator", Text, nullable=False),
-    Column("kind", String(8), CheckConstraint("kind IN ('label','skip','unsure','reject','undo')"), nullable=False),
+    Column(
+        "kind",
+        String(8),
+        CheckConstraint("kind IN ('label','skip','unsure','reject','flag','final','undo')"),
+        nullable=False,
+    ),
     Column("label", Text),  # the class as it was called when this was said
     Column("target_uid", Text),  # what an undo takes back
     Column("said_at", String(40)),  # the client's clock

@@ -87,14 +87,16 @@ def _distinct(
     """Keep the rows that say something of their own; of the others, return those that are a problem.
 
     Two rows of one image and one annotator are apart when each has a uid or a time and these differ. Two keys of one
-    image (exact copies of a file) that carry the same label are no problem: one of them is enough.
+    image (exact copies of a file) that carry the same label are no problem: one of them is enough. A flag is
+    apart from all that does not say the same.
     """
     uids: set[str] = set()
-    said: dict[tuple[int, str], dict[str | None, AnnotationRow]] = {}
+    said: dict[tuple[int, str, str | None], dict[str | None, AnnotationRow]] = {}
     kept: list[AnnotationRow] = []
     duplicates: list[AnnotationRow] = []
     for row in rows:
-        earlier = said.setdefault((ids[row.image], row.annotator or annotator), {})
+        flagged = row.note if row.kind == "flag" else None
+        earlier = said.setdefault((ids[row.image], row.annotator or annotator, flagged), {})
         first = _clash(row, earlier)
         if row.uid in uids or (first is not None and not _agree(first, row)):
             duplicates.append(row)
@@ -136,7 +138,7 @@ def _time(at: str | None) -> datetime:
 
 def _event(row: AnnotationRow, image_id: int, annotator: str) -> Event:
     who = row.annotator or annotator
-    said = [row.image, row.kind, row.label, who, row.at, row.target]
+    said = [row.image, row.kind, row.label, who, row.at, row.target, *([row.note] if row.kind == "flag" else [])]
     return Event(
         uid=row.uid or digest(said, size=16),
         image_id=image_id,

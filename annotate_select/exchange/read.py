@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from annotate_select.annotations.soundness import FLAG_NEEDS, is_flag_note
 from annotate_select.errors import ExchangeError, did_you_mean, listed
 from annotate_select.exchange.rows import AnnotationRow
 
 __all__ = ["KINDS", "read_annotations"]
 
-KINDS = ("label", "skip", "unsure", "reject")
+KINDS = ("label", "skip", "unsure", "reject", "flag", "final")
 UNDO = "undo"  # only in JSONL, where events have uids to point at
 DELIMITERS = (",", ";", "\t")
 REQUIRED = ("image", "label")
@@ -174,8 +175,10 @@ def _wrong(values: Mapping[str, str], kinds: tuple[str, ...]) -> str | None:
         return f"unknown kind {kind!r}{did_you_mean(kind, kinds)}; allowed are {', '.join(kinds)}"
     if kind == "label" and not values.get("label", "").strip():
         return "the label is empty; fill it in or delete the line"
-    if kind != "label" and "label" in values:
+    if kind not in ("label", "final") and "label" in values:
         return f"a row of kind {kind} takes no label, got {values['label']!r}"
+    if kind == "flag" and not is_flag_note(values.get("note")):
+        return FLAG_NEEDS
     if kind == UNDO and "target" not in values:
         return "an undo needs the uid of its target"
     return _wrong_time(values.get("at"))

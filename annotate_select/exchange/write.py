@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from annotate_select.annotations.database import Database
-from annotate_select.annotations.events import all_events, current_annotations
+from annotate_select.annotations.events import all_events, current_annotations, history
 from annotate_select.annotations.images import keys_of
 from annotate_select.errors import ExchangeError, did_you_mean
 from annotate_select.exchange.rows import AnnotationRow
@@ -38,12 +38,17 @@ def write_annotations(path: Path, rows: Iterable[AnnotationRow], format: str) ->
 
 
 def current_rows(db: Database) -> list[AnnotationRow]:
-    """Return what each annotator says of each image now."""
+    """Return what each annotator says of each image now, then the flags that stand."""
     current = current_annotations(db)
     keys = keys_of(db, {one.image_id for one in current})
-    return [
+    rows = [
         AnnotationRow(keys[one.image_id], one.kind, one.label, one.annotator, one.at, one.uid, note=one.note)
         for one in current
+    ]
+    flags = [event for event in history(db, kind="flag") if not event.undone]
+    return rows + [
+        AnnotationRow(one.key, one.kind, None, one.annotator, one.said_at or one.at, one.uid, note=one.note)
+        for one in flags
     ]
 
 

@@ -12,6 +12,7 @@ class Said:
     image_id: int
     kind: str
     label: str | None = None
+    event_id: int = 0
 
 
 def label(name: str, image_id: int = 1) -> Said:

@@ -90,7 +90,10 @@ def test_a_send_repeated_after_its_class_was_renamed_is_the_same_event(db: Datab
         (label("u", ""), "needs a class"),
         (Event("u", 1, "ana", "label"), "needs a class"),
         (Event("u", 1, "ana", "skip", "cat"), "takes no class"),
-        (Event("u", 1, "ana", "erase"), "unknown kind 'erase'; allowed are label, skip, unsure, reject, undo"),
+        (
+            Event("u", 1, "ana", "erase"),
+            "unknown kind 'erase'; allowed are label, skip, unsure, reject, flag, final, undo",
+        ),
         (Event("", 1, "ana", "skip"), "needs a uid"),
         (Event("u", 1, "", "skip"), "needs a uid and an annotator"),
         (Event("u", 1, "ana", "undo"), "needs the uid it takes back"),
