@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
+    from annotate_select.steps.layout import Layout
+    from annotate_select.steps.map import MapColours, Neighbour
     from annotate_select.steps.predict import Prediction
     from annotate_select.steps.select import Batch
     from annotate_select.steps.status import Round, Status
@@ -472,6 +474,15 @@ class Project:
 
         return pick_infos(self._home, number)
 
+    def add_batch(self, images: Sequence[str | int], reason: str) -> tuple[int | None, int]:
+        """Put images, by key or id, into the queue as a batch chosen by hand; return its number and how many it has.
+
+        Left out is what is settled or in the queue already; where nothing is left, the number is None.
+        """
+        from annotate_select.steps.batches import add_batch
+
+        return add_batch(self._home, images, reason)
+
     def audit(self) -> AuditReport | None:
         """Compare what picks and audit picks taught; None while there is no model or no labelled exam."""
         from annotate_select.errors import ExamError, LearningError
@@ -481,6 +492,38 @@ class Project:
             return audit(self._home)
         except (ExamError, LearningError):
             return None
+
+    # --- the map ------------------------------------------------------------------------------------------------
+
+    def layout(self, features: str | None = None, method: str | None = None, *, progress: Progress = silent) -> Layout:
+        """Return where each image lies in two dimensions, by `pca` (a second) or `tsne` (minutes); both are kept.
+
+        Without a method it is the better one, if it has been computed, else `pca`.
+        """
+        from annotate_select.steps.layout import layout
+
+        return layout(self._home, features, method, progress=progress)
+
+    def map_colours(self, by: str, layout: Layout) -> MapColours:
+        """Return the group of each image of a layout: by label, prediction, certainty, batch, or age of the label.
+
+        Images of the exam look like unlabelled ones.
+        """
+        from annotate_select.steps.map import map_colours
+
+        return map_colours(self._home, by, layout)
+
+    def write_map(self, layout: Layout, output: str | Path) -> None:
+        """Write a layout as .csv (image,x,y), or as .png coloured by label."""
+        from annotate_select.steps.map import write_map
+
+        write_map(self._home, layout, Path(output))
+
+    def neighbours(self, image_id: int, k: int = 12, features: str | None = None) -> list[Neighbour]:
+        """Return an image itself and the k most like it, the nearest first."""
+        from annotate_select.steps.map import neighbours
+
+        return neighbours(self._home, image_id, k, features)
 
     # --- in the background --------------------------------------------------------------------------------------
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from annotate_select import __version__
 from annotate_select.annotations import batches as stored
-from annotate_select.annotations import events, images
+from annotate_select.annotations import events, exam, images
 from annotate_select.annotations.consensus import Consensus, consensus
-from annotate_select.errors import SelectionError
+from annotate_select.errors import SelectionError, UnknownImages, listed
 from annotate_select.steps.home import Home
 
-__all__ = ["BatchInfo", "PickInfo", "batch_infos", "pick_infos"]
+__all__ = ["BY_HAND", "BatchInfo", "PickInfo", "add_batch", "batch_infos", "pick_infos"]
+
+BY_HAND = "by hand"  # the strategy of a batch that a person chose
 
 
 @dataclass(frozen=True)
@@ -71,5 +75,46 @@ def pick_infos(home: Home, number: int) -> list[PickInfo]:
     return found
 
 
+def add_batch(home: Home, chosen: Sequence[str | int], reason: str) -> tuple[int | None, int]:
+    """Store a batch of images a person chose, by key or id; return its number and how many are in it.
+
+    Left out, because they need no pick: images that are settled, and those that are in the queue already, be it from a
+    batch or as the exam's. When none is left there is no batch, and the number is None. Labels of images that look
+    too much like the exam's are kept from training, as always. Raises UnknownImages, listing them.
+    """
+    ids = _known_ids(home, chosen)
+    said = consensus(events.current_annotations(home.db))
+    settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
+    queued = {pick.image_id for batch in stored.batches(home.db) for pick in stored.picks_of(home.db, batch.number)}
+    fresh = [one for one in ids if one not in settled | queued | set(exam.exam_ids(home.db))]
+    if not fresh:
+        return None, 0
+    number = stored.store_batch(
+        home.db,
+        strategy=BY_HAND,
+        seed=home.config.seed,
+        audit=0.0,
+        features_name=None,
+        features_digest=None,
+        model=None,
+        settings={"version": __version__},
+        note=reason,
+        picks=[stored.StoredPick(one, "pick", 0.0, reason) for one in fresh],
+    )
+    return number, len(fresh)
+
+
 def _state(said: Consensus | None) -> str:
     return said.state if said is not None else "waiting"
+
+
+def _known_ids(home: Home, chosen: Sequence[str | int]) -> list[int]:
+    """Return the ids of images named by key or id, each once."""
+    keys = [one for one in chosen if isinstance(one, str)]
+    by_key = images.resolve(home.db, keys)
+    pool = set(images.pool_table(home.db).ids.tolist())
+    ids = [by_key.get(one, -1) if isinstance(one, str) else one for one in chosen]
+    wrong = [str(name) for name, one in zip(chosen, ids, strict=True) if one not in pool]
+    if wrong:
+        raise UnknownImages(f"the pool has no image {listed(wrong)}; `annotate-select add` adds images")
+    return list(dict.fromkeys(ids))
