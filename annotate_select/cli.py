@@ -13,8 +13,8 @@ import click
 
 from annotate_select import __version__
 from annotate_select.cli_annotations import classes, export, import_
-from annotate_select.cli_features import embed, features
-from annotate_select.cli_output import Output, pass_output
+from annotate_select.cli_features import embed, features, map_
+from annotate_select.cli_output import Output
 from annotate_select.cli_project import add, app, demo, init, status
 from annotate_select.cli_rounds import evaluate, exam, next_, predict, prepare, select, train
 from annotate_select.cli_simulate import simulate
@@ -22,7 +22,7 @@ from annotate_select.errors import AnnotateSelectError
 
 COMMANDS: tuple[click.Command, ...] = (
     *(init, add, app, status, demo),
-    *(embed, features),
+    *(embed, features, map_),
     *(exam, select, train, evaluate, predict, prepare, next_),
     *(classes, import_, export),
     simulate,
@@ -88,23 +88,6 @@ def cli(context: click.Context, project: Path | None, as_json: bool, quiet: bool
 
 for command in COMMANDS:
     cli.add_command(command)
-
-
-@cli.command("map")
-@click.option("--method", default="tsne", show_default=True, help="tsne (keeps neighbours together) or pca (at once).")
-@click.option("--features", help="Name of the features to lay out.")
-@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .png or .csv file to write.")
-@pass_output
-def map_(output: Output, method: str, features: str | None, output_: Path | None) -> None:
-    """Lay out the feature space in two dimensions, for the app's map or as a file."""
-    project = output.open()
-    with output.working() as progress:
-        made = project.layout(features, method, progress=progress)
-    if output_ is not None:
-        project.write_map(made, output_)
-    result = {"features": made.features, "method": made.method, "images": len(made.ids), "path": output_}
-    written = f"; wrote {output_}" if output_ else ""
-    output.show(result, f"map of {len(made.ids):,} images by {made.method} on features {made.features}{written}")
 
 
 def main() -> None:

@@ -1,15 +1,93 @@
-"""The commands of `annotate-select features`: what is stored, and whether it is still what was written."""
+"""The commands about features: make, lay out, list, show, remove, and look whether they are still what was written."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-if TYPE_CHECKING:
-    from annotate_select.cli import Output
+from annotate_select.cli_output import Output, pass_output
 
-__all__ = ["features"]
+__all__ = ["embed", "features", "map_"]
+
+
+@click.command()
+@click.option(
+    "--encoder",
+    default="autoencoder",
+    show_default=True,
+    help="auto (tries what is installed), autoencoder, autoencoder:KIND, efficientnet_lite0, torchvision:NAME, "
+    "timm:NAME, onnx:FILE, module:function, a+b or model:PATH.",
+)
+@click.option("--name", help="Name of the features (default: the encoder's).")
+@click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's features.")
+@click.option("--image-size", type=click.IntRange(8, 1024), help="Side in pixels at which the encoder sees images.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Local weights of a backbone (.safetensors, .pth).")
+@click.option("--retrain", is_flag=True, help="Replace the features of this name by new ones.")
+@click.option(
+    "--labels",
+    is_flag=True,
+    help="Let the autoencoder learn from the labels outside the exam, too: neighbours share classes more often from 20 "
+    "labels a class on. Needs features made without.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["auto", "objects", "any_orientation", "oriented"]),
+    help="What about an image does not matter to autoencoder:joint and to `features health`: objects (left or right; "
+    "also auto), any_orientation (microscopes, aerial), oriented (digits, signs: all does).",
+)
+@pass_output
+def embed(
+    output: Output,
+    encoder: str,
+    name: str | None,
+    dim: int | None,
+    image_size: int | None,
+    weights: Path | None,
+    retrain: bool,
+    labels: bool,
+    views: str | None,
+) -> None:
+    """Train the autoencoder, or run a backbone, and store features of every image that has none."""
+    project = output.open()
+    result: dict[str, object] = {}
+    with output.working() as progress:
+        if encoder == "auto" and (dim, image_size, weights, labels, views) == (None, None, None, False, None):
+            features, choice = project.embed_best(name=name, retrain=retrain, progress=progress)
+            result["because"] = choice.because
+        else:
+            features = project.embed(
+                encoder,
+                name=name,
+                dim=dim,
+                image_size=image_size,
+                weights=weights,
+                retrain=retrain,
+                labels=labels,
+                views=views,
+                progress=progress,
+            )
+    n, d = features.array.shape
+    result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
+    because = f"{result['because']}\n" if "because" in result else ""
+    output.show(result, f"{because}features {features.name}-{features.digest}: {n:,} images x {d}")
+
+
+@click.command("map")
+@click.option("--method", default="tsne", show_default=True, help="tsne (keeps neighbours together) or pca (at once).")
+@click.option("--features", help="Name of the features to lay out.")
+@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .png or .csv file to write.")
+@pass_output
+def map_(output: Output, method: str, features: str | None, output_: Path | None) -> None:
+    """Lay out the feature space in two dimensions, for the app's map or as a file."""
+    project = output.open()
+    with output.working() as progress:
+        made = project.layout(features, method, progress=progress)
+    if output_ is not None:
+        project.write_map(made, output_)
+    result = {"features": made.features, "method": made.method, "images": len(made.ids), "path": output_}
+    written = f"; wrote {output_}" if output_ else ""
+    output.show(result, f"map of {len(made.ids):,} images by {made.method} on features {made.features}{written}")
 
 
 @click.group()
@@ -18,7 +96,7 @@ def features() -> None:
 
 
 @features.command("list")
-@click.pass_obj
+@pass_output
 def features_list(output: Output) -> None:
     """List the features of this project, those that were replaced included."""
     found = output.open().features_list()
@@ -28,7 +106,7 @@ def features_list(output: Output) -> None:
 
 @features.command("show")
 @click.argument("name")
-@click.pass_obj
+@pass_output
 def features_show(output: Output, name: str) -> None:
     """Show the features NAME, with the full definition of their encoder."""
     import json
@@ -40,7 +118,7 @@ def features_show(output: Output, name: str) -> None:
 
 @features.command("health")
 @click.argument("name", required=False)
-@click.pass_obj
+@pass_output
 def features_health(output: Output, name: str | None) -> None:
     """Measure whether the space of the features NAME is worth selecting in, without labels and with them."""
     project = output.open()
@@ -53,7 +131,7 @@ def features_health(output: Output, name: str | None) -> None:
 @features.command("remove")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
+@pass_output
 def features_remove(output: Output, name: str, yes: bool) -> None:
     """Remove the features NAME, those they replaced included."""
     project = output.open()
@@ -67,10 +145,10 @@ def features_remove(output: Output, name: str, yes: bool) -> None:
 @features.command("verify")
 @click.argument("name", required=False)
 @click.option("--mend", is_flag=True, help="Forget damaged rows, so that embed encodes just them again.")
+@pass_output
 @click.pass_context
-def features_verify(context: click.Context, name: str | None, mend: bool) -> None:
+def features_verify(context: click.Context, output: Output, name: str | None, mend: bool) -> None:
     """Compare the features NAME, or all, with their checksums; exit code 1 when a file is damaged."""
-    output: Output = context.obj
     found = output.open().features_verify(name, mend=mend)
     output.show(found.as_dict(), found.text())
     if found.damaged:

@@ -1,0 +1,168 @@
+"""The commands of a round: exam, select, train, evaluate, predict, and the two that do several of them at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from annotate_select.cli_output import Output, pass_output
+
+if TYPE_CHECKING:
+    from annotate_select.steps.select import Batch
+
+__all__ = ["evaluate", "exam", "next_", "predict", "prepare", "select", "train"]
+
+
+@click.command()
+@click.option("-n", "n", type=click.IntRange(min=1), help="How many images (default: project.toml's select.n).")
+@click.option("--strategy", help="A strategy's name, or package.module:function.")
+@click.option("--features", help="Name of the features to select on.")
+@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same picks.")
+@click.option("--audit", type=click.FloatRange(0, 1), help="Share of random audit picks (default .1).")
+@click.option("--like", multiple=True, help="Key of an image of which similar_to and seals find more; may be repeated.")
+@click.option(
+    "--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: batches/NUMBER.csv)."
+)
+@click.option(
+    "--format",
+    "formats",
+    default="csv",
+    show_default=True,
+    help="csv, jsonl, label-studio, paths; several with commas.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="Write this stored batch again instead of choosing a new one."
+)
+@pass_output
+def select(
+    output: Output,
+    n: int | None,
+    strategy: str | None,
+    features: str | None,
+    seed: int | None,
+    audit: float | None,
+    like: tuple[str, ...],
+    output_: Path | None,
+    formats: str,
+    batch: int | None,
+) -> None:
+    """Choose the next batch, store it, and write it.
+
+    More like some images: annotate-select select -n 50 --strategy similar_to --like photos/12.jpg
+    """
+    project = output.open()
+    names = [one.strip() for one in formats.split(",")]
+    sys.path.insert(0, os.getcwd())  # a strategy of one's own, module:function, may stand beside the project
+    if batch is not None:
+        chosen = project.batch(batch, output=output_, formats=names)
+    else:
+        with output.working() as progress:
+            chosen = project.select(
+                n,
+                strategy,
+                features=features,
+                seed=seed,
+                audit=audit,
+                like=like,
+                output=output_,
+                formats=names,
+                progress=progress,
+            )
+    _show_batch(output, chosen)
+
+
+@click.command()
+@click.option("--size", type=click.IntRange(min=1), help="How many images in all (default: project.toml's exam.size).")
+@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: exam.csv).")
+@pass_output
+def exam(output: Output, size: int | None, output_: Path | None) -> None:
+    """Draw the exam, or grow it, and write what of it is still to be labelled."""
+    drawn = output.open().exam(size, output=output_)
+    text = f"exam of {drawn.size} images, {drawn.labelled} labelled; {len(drawn.to_label)} to label in {drawn.path}"
+    output.show(asdict(drawn), text)
+
+
+@click.command()
+@click.option("--head", default="linear", show_default=True, type=click.Choice(["linear"]), help="What to train.")
+@click.option("--features", help="Name of the features to train on.")
+@pass_output
+def train(output: Output, head: str, features: str | None) -> None:
+    """Train a model on the labels there are, and store it."""
+    project = output.open()
+    with output.working() as progress:
+        model = project.train(head, features=features, progress=progress)
+    text = f"model {model.number}: {model.labels:,} labels"
+    if model.cv_accuracy is not None:
+        text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
+    if model.features_saw_labels:
+        text += ", whose features saw labels: only the exam can tell its accuracy"
+    if model.left_out:
+        text += f"; {model.left_out:,} labelled images left out because they are too near to the exam"
+    output.show(model.as_dict(), text)
+
+
+@click.command()
+@click.option("--model", type=click.IntRange(min=1), help="Which model (default: the newest).")
+@pass_output
+def evaluate(output: Output, model: int | None) -> None:
+    """Measure a model on the exam."""
+    report = output.open().evaluate(model)
+    output.show(report.as_dict(), report.text())
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .csv or .jsonl file to write.")
+@pass_output
+def predict(output: Output, source: Path, output_: Path | None) -> None:
+    """Label the images of SOURCE with the newest model."""
+    project = output.open()
+    with output.working() as progress:
+        found = project.predict(source, output=output_, progress=progress)
+    lines = [f"{one.image}\t{one.label or '-'}\t{one.problem or _sure(one.probabilities)}" for one in found]
+    text = f"wrote {len(found):,} predictions to {output_}" if output_ else "\n".join(lines)
+    output.show({"predictions": [asdict(one) for one in found]}, text)
+
+
+@click.command()
+@click.option("--batch", "n", type=click.IntRange(min=1), help="How many images in the first batch.")
+@click.option("--exam", "exam_size", type=click.IntRange(min=1), help="How many images in the exam.")
+@pass_output
+def prepare(output: Output, n: int | None, exam_size: int | None) -> None:
+    """Do all a new project needs before labelling: embed, exam, select."""
+    project = output.open()
+    with output.working() as progress:
+        chosen = project.prepare(n, exam_size, progress=progress)
+    _show_batch(output, chosen)
+
+
+@click.command("next")
+@click.option("--batch", "n", type=click.IntRange(min=1), help="How many images in the next batch.")
+@click.option("--strategy", help="A strategy's name.")
+@pass_output
+def next_(output: Output, n: int | None, strategy: str | None) -> None:
+    """Close a round and open the next: embed what is new, train, evaluate, select."""
+    project = output.open()
+    with output.working() as progress:
+        chosen = project.next(n, strategy, progress=progress)
+    _show_batch(output, chosen)
+
+
+def _show_batch(output: Output, batch: Batch) -> None:
+    audits = sum(pick.role == "audit" for pick in batch.picks)
+    lines = [f"batch {batch.number}: {len(batch.picks)} images ({audits} random audit picks), {batch.strategy}"]
+    lines += [batch.note] if batch.note else []
+    lines += [f"  {pick.image}: {pick.reason}" for pick in batch.picks[:5]]
+    lines += [f"  and {len(batch.picks) - 5} more"] if len(batch.picks) > 5 else []
+    lines += [f"wrote {path}" for path in batch.paths]
+    output.show(batch.as_dict(), "\n".join(lines))
+
+
+def _sure(probabilities: dict[str, float]) -> str:
+    best = sorted(probabilities.items(), key=lambda item: -item[1])[:2]
+    return ", ".join(f"{name} {share:.2f}" for name, share in best)
