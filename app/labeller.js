@@ -31,21 +31,6 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   };
 }
 
-// Runs just after the frame that shows the present DOM: a message posted from an animation frame arrives after paint.
-function painted(then) {
-  requestAnimationFrame(() => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = then;
-    channel.port2.postMessage(0);
-  });
-}
-
-// crypto.randomUUID is missing on plain http outside localhost.
-function newUid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 class Labeller {
   constructor(root, data) {
     this.root = root;

@@ -12,7 +12,7 @@ from annotate_select.project import Project
 
 HERE = Path(__file__).parent
 # In this order: one module, each file may use what stands above it.
-SCRIPTS = ("outbox.js", "timeline.js", "pictures.js", "keys.js", "screen.js", "labeller.js")
+SCRIPTS = ("basics.js", "outbox.js", "timeline.js", "pictures.js", "keys.js", "screen.js", "labeller.js")
 
 _mount = st.components.v2.component(
     "annotate_select.labeller",

@@ -20,19 +20,8 @@ const HELP = [
 ];
 const RECENT = 5;
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
 function said(choice) {
   return choice.label ?? WORDS[choice.kind];
-}
-
-// 1-9, 0 for the tenth, shift for the next ten.
-function keyOfClass(i) {
-  return i < 20 ? `${i >= 10 ? "⇧" : ""}${(i + 1) % 10}` : "";
 }
 
 class Screen {
