@@ -121,6 +121,11 @@ class BusyError(StorageError):
     """Another process is doing this to the same project."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the beginning of what an error says, to be quoted in one sentence."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def listed(values: Iterable[object], most: int = 10) -> str:
     """Write values as `a, b, c` and say how many were left out.
 

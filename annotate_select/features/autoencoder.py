@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from annotate_select.errors import FeaturesError
-from annotate_select.features.encoder import chosen_device, weights_digest
+from annotate_select.features.encoder import chosen_device, loading, weights_digest
 from annotate_select.features.guided import UNLABELLED, usable
 from annotate_select.features.images import Images
 from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
@@ -140,7 +139,7 @@ class Autoencoder:
 
         Raises FeaturesError when files are missing, damaged, or do not fit each other.
         """
-        try:
+        with loading("autoencoder", folder):
             about = json.loads((folder / "autoencoder.json").read_text(encoding="utf-8"))
             loaded = cls(AutoencoderConfig.of(about["config"]))
             loaded.config.check()
@@ -149,12 +148,6 @@ class Autoencoder:
             loaded.history = [_numbers(epoch) for epoch in about["history"]]
             network = _made(loaded.config)
             network.load_state_dict(load_file(folder / "weights.safetensors"))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise FeaturesError(
-                f"the autoencoder in {folder} cannot be loaded ({reason}); make it anew with "
-                "`annotate-select embed --retrain`"
-            ) from error
         loaded._network = network.eval()
         return loaded
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, first_line
 from annotate_select.files import digest
 
-__all__ = ["Encoder", "chosen_device", "has_bfloat16", "weights_digest"]
+__all__ = ["Encoder", "Measured", "chosen_device", "has_bfloat16", "loading", "weights_digest"]
 
 
 class Encoder(Protocol):
@@ -40,6 +42,35 @@ class Encoder(Protocol):
     def save(self, folder: Path) -> None:
         """Write into `folder`, which exists, what `load` of the same class needs."""
         ...
+
+
+class Measured:
+    """What encoders share whose image size and width are known once they are made."""
+
+    _size: int
+    _dim: int
+
+    @property
+    def image_size(self) -> int:
+        """Return the side, in pixels, of the images it takes."""
+        return self._size
+
+    @property
+    def dim(self) -> int:
+        """Return the width of the features it makes."""
+        return self._dim
+
+
+@contextmanager
+def loading(what: str, folder: Path) -> Iterator[None]:
+    """Turn whatever keeps an encoder from being read from a folder into a FeaturesError that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, FeaturesError) as error:
+        raise FeaturesError(
+            f"the {what} in {folder} cannot be loaded ({first_line(error)}); make it anew with "
+            "`annotate-select embed --retrain`"
+        ) from error
 
 
 def chosen_device(name: str) -> torch.device:

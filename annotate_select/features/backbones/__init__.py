@@ -12,6 +12,7 @@ from annotate_select.features.encoder import Encoder
 __all__ = ["CHOICES", "feature_name", "is_backbone", "load_backbone", "open_backbone", "unknown_encoder"]
 
 LITE0 = "efficientnet_lite0"
+OWN = ("auto", "autoencoder", "autoencoder:KIND", "compressed:NAME", "a+b", "model:PATH")
 CHOICES = (LITE0, "torchvision:NAME", "timm:NAME", "onnx:FILE", "module:function")
 NEAR = ("resnet18", "resnet50", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "vit_b_16")
 
@@ -71,10 +72,10 @@ def feature_name(encoder: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:100] or "features"
 
 
-def unknown_encoder(name: str, others: tuple[str, ...] = ("autoencoder",)) -> FeaturesError:
+def unknown_encoder(name: str) -> FeaturesError:
     """Return the error for a name that is no encoder: all that are, and the near ones."""
-    near = did_you_mean(name, [*others, LITE0])
+    near = did_you_mean(name, ["auto", "autoencoder", "compressed:NAME", "model:PATH", LITE0])
     if not near and (models := get_close_matches(name, NEAR, n=1)):
         near = f" (did you mean torchvision:{models[0]}?)"
-    *most, last = (*others, *CHOICES)
+    *most, last = (*OWN, *CHOICES)
     return FeaturesError(f"unknown encoder {name!r}; choose {', '.join(most)} or {last}{near}")

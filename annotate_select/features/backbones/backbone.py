@@ -11,15 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, first_line
 from annotate_select.features.backbones import lite0
 from annotate_select.features.backbones.lite0 import lite0_model
 from annotate_select.features.backbones.pretrained import Pretrained
 from annotate_select.features.backbones.runtime import Runner
 from annotate_select.features.backbones.timm_models import timm_model
 from annotate_select.features.backbones.torchvision_models import torchvision_model
-from annotate_select.features.backbones.weights import first_line
-from annotate_select.features.encoder import chosen_device, weights_digest
+from annotate_select.features.encoder import Measured, chosen_device, loading, weights_digest
 from annotate_select.features.images import Images
 from annotate_select.files import write_whole
 
@@ -36,7 +35,7 @@ SCHEMES: dict[str, Callable[[str, Path | None, int | None], Pretrained]] = {
 }
 
 
-class Backbone:
+class Backbone(Measured):
     """A network without its classifier, from its library's own weights or from a local file.
 
     `runtime` is what runs it, torch or onnxruntime, and `reason` why: the features are the same.
@@ -61,16 +60,6 @@ class Backbone:
         self._weights = weights_digest(self._network.state_dict())
         self._runner = Runner(_Normalised(found), self._device)
         self._dim = self._measured()
-
-    @property
-    def image_size(self) -> int:
-        """Return the side, in pixels, of the images it takes."""
-        return self._size
-
-    @property
-    def dim(self) -> int:
-        """Return the width of the features it makes."""
-        return self._dim
 
     @property
     def runtime(self) -> str:
@@ -117,14 +106,9 @@ class Backbone:
 
         Raises FeaturesError when files are missing, damaged, or do not fit each other, or the library is not there.
         """
-        try:
+        with loading("backbone", folder):
             about = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
             return cls(str(about["model"]), folder / "weights.safetensors", int(about["image_size"]))
-        except (OSError, ValueError, KeyError, TypeError, FeaturesError) as error:
-            raise FeaturesError(
-                f"the backbone in {folder} cannot be loaded ({error}); make it anew with "
-                "`annotate-select embed --retrain`"
-            ) from error
 
     def _measured(self) -> int:
         """Return the width of the features of a black image.

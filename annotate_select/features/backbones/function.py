@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from annotate_select.errors import FeaturesError, did_you_mean
-from annotate_select.features.backbones.weights import first_line
+from annotate_select.errors import FeaturesError, did_you_mean, first_line
+from annotate_select.features.encoder import Measured, loading
 from annotate_select.features.images import Images
 from annotate_select.files import digest, write_whole
 
@@ -24,7 +24,7 @@ __all__ = ["Function"]
 SIZE = 224  # pixels
 
 
-class Function:
+class Function(Measured):
     """A function of images (b, H, W, 3) uint8 that returns features (b, d), an array or a tensor."""
 
     def __init__(self, name: str, image_size: int | None = None) -> None:
@@ -35,16 +35,6 @@ class Function:
         self.name, self._size = name, image_size or SIZE
         self._function, self._source = _imported(name)
         self._dim = int(self._called(np.zeros((2, self._size, self._size, 3), np.uint8)).shape[1])
-
-    @property
-    def image_size(self) -> int:
-        """Return the side, in pixels, of the images it is given."""
-        return self._size
-
-    @property
-    def dim(self) -> int:
-        """Return the width of the features it makes."""
-        return self._dim
 
     def definition(self) -> dict[str, object]:
         """Return what is known to decide the features: the function's name and its module's source."""
@@ -66,14 +56,9 @@ class Function:
     @classmethod
     def load(cls, folder: Path) -> Function:
         """Import the function that `save` wrote down; raises FeaturesError when it changed since."""
-        try:
+        with loading("encoder", folder):
             about = json.loads((folder / "function.json").read_text(encoding="utf-8"))
             name, source, size = str(about["model"]), str(about["source"]), int(about["image_size"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FeaturesError(
-                f"the encoder in {folder} cannot be loaded ({error}); make it anew with "
-                "`annotate-select embed --retrain`"
-            ) from error
         found = cls(name, size)
         if found._source != source:
             raise FeaturesError(

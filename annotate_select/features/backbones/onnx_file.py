@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, first_line
 from annotate_select.features.backbones.extras import needed
 from annotate_select.features.backbones.sessions import open_session, run_session
-from annotate_select.features.backbones.weights import first_line
+from annotate_select.features.encoder import Measured, loading
 from annotate_select.features.images import Images
 from annotate_select.files import digest, write_whole
 
@@ -26,7 +26,7 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, where t
 FILE = "model.onnx"  # its name in an encoder's folder
 
 
-class OnnxFile:
+class OnnxFile(Measured):
     """An ONNX network (b, 3, H, W) float32 to features, as an encoder.
 
     Its first output counts, flattened, or averaged over the image where it is (b, d, h, w). Images come as RGB in 0..1,
@@ -50,16 +50,6 @@ class OnnxFile:
         notes = self._session.get_modelmeta().custom_metadata_map
         self._mean, self._std = (_three(notes, *one, self._path) for one in (("mean", MEAN), ("std", STD)))
         self._dim = self._measured()
-
-    @property
-    def image_size(self) -> int:
-        """Return the side, in pixels, of the images it takes."""
-        return self._size
-
-    @property
-    def dim(self) -> int:
-        """Return the width of the features it makes."""
-        return self._dim
 
     def definition(self) -> dict[str, object]:
         """Return all that decides the features: the file's bytes, the size and the preprocessing."""
@@ -88,14 +78,9 @@ class OnnxFile:
     @classmethod
     def load(cls, folder: Path) -> OnnxFile:
         """Read what `save` wrote; raises FeaturesError when files are missing or damaged."""
-        try:
+        with loading("network", folder):
             about = json.loads((folder / "onnx.json").read_text(encoding="utf-8"))
             return cls(folder / FILE, int(about["image_size"]))
-        except (OSError, ValueError, KeyError, TypeError, FeaturesError) as error:
-            raise FeaturesError(
-                f"the network in {folder} cannot be loaded ({error}); make it anew with "
-                "`annotate-select embed --retrain`"
-            ) from error
 
     def _encode(self, images: Images, rows: np.ndarray) -> np.ndarray:
         x = images.batch(rows).numpy()  # (b, 3, H, W) in 0..1

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from annotate_select.errors import first_line
 from annotate_select.features.backbones.extras import installed
 from annotate_select.features.backbones.sessions import exported, open_session, run_session
-from annotate_select.features.backbones.weights import first_line
 
 __all__ = ["Runner"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from annotate_select.errors import FeaturesError, did_you_mean
+from annotate_select.errors import FeaturesError, did_you_mean, first_line
 from annotate_select.features.backbones.extras import needed, quiet
 from annotate_select.features.backbones.pretrained import Pretrained
-from annotate_select.features.backbones.weights import fill, first_line, misfit, read_weights
+from annotate_select.features.backbones.weights import fill, misfit, read_weights
 
 __all__ = ["timm_model"]
 

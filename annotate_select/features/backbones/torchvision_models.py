@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from annotate_select.errors import FeaturesError, did_you_mean
+from annotate_select.errors import FeaturesError, did_you_mean, first_line
 from annotate_select.features.backbones.pretrained import Pretrained
-from annotate_select.features.backbones.weights import fill, first_line, read_weights
+from annotate_select.features.backbones.weights import fill, read_weights
 
 __all__ = ["torchvision_model"]
 

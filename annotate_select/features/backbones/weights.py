@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, first_line
 
-__all__ = ["fill", "first_line", "misfit", "read_weights"]
+__all__ = ["fill", "misfit", "read_weights"]
 
 WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the tensors, beside their own notes
 
@@ -53,11 +53,6 @@ def misfit(network: nn.Module, state: Mapping[str, Tensor]) -> str:
         if state[key].shape != wanted.shape:
             return f"its {key} has shape {tuple(state[key].shape)}"
     return ""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the beginning of what an error says, to be quoted in one sentence."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _torch_file(path: Path) -> object:
