@@ -31,7 +31,8 @@ class Output:
 
     def open(self) -> Project:
         """Open the project the options name."""
-        from annotate_select.project import Project, remember
+        from annotate_select.project import Project
+        from annotate_select.recent import remember
 
         project = self.stack.enter_context(Project.open(self.project))
         remember(project.root)

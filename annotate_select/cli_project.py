@@ -25,7 +25,8 @@ def init(output: Output, path: Path, classes: str, images: Path | None, name: st
 
     Example: annotate-select init defects --classes ok,crack,dent --images photos/
     """
-    from annotate_select.project import Project, remember
+    from annotate_select.project import Project
+    from annotate_select.recent import remember
 
     names = [one.strip() for one in classes.split(",")]
     project = output.stack.enter_context(Project.create(path, names, name=name, seed=seed))

@@ -5,8 +5,6 @@ Each method imports its step when it is called, so that opening a project loads 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +19,7 @@ from annotate_select.annotations.database import Database
 from annotate_select.annotations.events import Event, RecordOutcome, StoredEvent
 from annotate_select.annotations.queue import QueueItem, QueueProgress
 from annotate_select.config import Config
-from annotate_select.errors import AnnotateSelectError, ProjectError, StorageError, UnknownImages
-from annotate_select.files import write_whole
+from annotate_select.errors import AnnotateSelectError, ProjectError, UnknownImages
 from annotate_select.progress import Progress, silent
 from annotate_select.steps import annotate as _annotate
 from annotate_select.steps import jobs as _jobs
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
     from annotate_select.trust.audit import AuditReport
     from annotate_select.trust.exam import ExamReport
 
-__all__ = ["Project", "recent_projects", "remember"]
+__all__ = ["Project"]
 
 
 class Project:
@@ -534,33 +531,6 @@ class Project:
     def job(self) -> Job | None:
         """Return the command started last in the background, and how far it is."""
         return _jobs.newest(self.root)
-
-
-def recent_projects() -> list[Path]:
-    """Return the folders of projects opened lately that are still there, newest first."""
-    try:
-        roots = [Path(text) for text in json.loads(_recent_file().read_text())]
-    except (OSError, ValueError, TypeError):
-        return []
-    return [root for root in roots if (root / settings.FILE_NAME).exists()]
-
-
-def remember(root: str | Path) -> None:
-    """Put a project's folder at the head of `recent_projects`; where that cannot be written, forget it."""
-    root = Path(root).resolve()
-    roots = [root, *(one for one in recent_projects() if one != root)][:20]
-    try:
-        write_whole(_recent_file(), json.dumps([str(one) for one in roots]))
-    except StorageError:
-        return  # a convenience: nothing depends on it
-
-
-def _recent_file() -> Path:
-    named = os.environ.get("ANNOTATE_SELECT_STATE")
-    if named:
-        return Path(named) / "recent.json"
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "annotate-select" / "recent.json"
 
 
 def _find(root: Path | None) -> Path:

@@ -7,7 +7,8 @@ from threading import Lock
 
 from annotate_select.config import FILE_NAME
 from annotate_select.errors import AnnotateSelectError
-from annotate_select.project import Project, recent_projects, remember
+from annotate_select.project import Project
+from annotate_select.recent import recent_projects, remember
 
 __all__ = ["by_id", "keep", "opened"]
 

@@ -13,7 +13,8 @@ import projects
 import streamlit as st
 
 from annotate_select.errors import AnnotateSelectError
-from annotate_select.project import Project, recent_projects
+from annotate_select.project import Project
+from annotate_select.recent import recent_projects
 
 __all__ = [
     "annotator",

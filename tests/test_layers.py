@@ -15,7 +15,7 @@ CLI = {path.stem for path in PACKAGE.glob("cli_*.py")}
 
 # Rows from the bottom up; a module may import from its own row and from the rows below.
 ROWS = [
-    {"errors", "config", "files", "progress", "places"},
+    {"errors", "config", "files", "progress", "places", "recent"},
     {"selection", "learning", "trust"},
     {"exchange", "features", "annotations", "pool"},
     {"steps", "simulate", "curves"},

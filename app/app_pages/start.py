@@ -11,7 +11,8 @@ from adding import add, more_images, try_samples
 from panels import job_panel, start_job
 
 from annotate_select.errors import AnnotateSelectError
-from annotate_select.project import Project, recent_projects
+from annotate_select.project import Project
+from annotate_select.recent import recent_projects
 
 
 def open_folder(folder: str) -> None:

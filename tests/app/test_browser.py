@@ -15,7 +15,8 @@ from harness import CLASSES, Server, make_project, stored, write_coded
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.annotations.events import StoredEvent
-from annotate_select.project import Project, remember
+from annotate_select.project import Project
+from annotate_select.recent import remember
 
 log = logging.getLogger(__name__)
 pytestmark = pytest.mark.browser

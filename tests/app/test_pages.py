@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from annotate_select.annotations.events import Event
-from annotate_select.project import Project, recent_projects
+from annotate_select.project import Project
+from annotate_select.recent import recent_projects
 
 ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
 PAGES = ["start", "label", "batch", "model", "trust", "export"]
