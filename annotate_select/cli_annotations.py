@@ -59,7 +59,7 @@ def export(output: Output, file: Path, format_: str | None) -> None:
 
 @click.group()
 def classes() -> None:
-    """Add, rename or merge classes; no annotation is lost."""
+    """Add, rename, merge or describe classes; no annotation is lost."""
 
 
 @classes.command("add")
@@ -86,6 +86,26 @@ def classes_rename(output: Output, old: str, new: str) -> None:
 def classes_merge(output: Output, old: str, into: str) -> None:
     """Merge the class OLD into the class INTO."""
     _changed(output, lambda project: project.merge_class(old, into))
+
+
+@classes.command("describe")
+@click.argument("name")
+@click.option("--color", help="As #rrggbb.")
+@click.option("--key", help="The key that chooses it while labelling.")
+@click.option("--guideline", help="What an annotator should know of it.")
+@click.option("--example", "examples", multiple=True, help="The key of an image that shows it; may be given again.")
+@pass_output
+def classes_describe(
+    output: Output, name: str, color: str | None, key: str | None, guideline: str | None, examples: tuple[str, ...]
+) -> None:
+    """Say how the app shows the class NAME; "" takes back what was said, and without options it is only shown."""
+    project = output.open()
+    given = [one for one in examples if one] if examples else None
+    project.describe_class(name, color=color, key=key, guideline=guideline, examples=given)
+    one = next(one for one in project.classes_about() if one.name == name)
+    text = f"{one.name}: color {one.color}, key {one.key or 'none'}"
+    text += f", {len(one.examples)} examples" if one.examples else ""
+    output.show(asdict(one), f"{text}\n{one.guideline}".rstrip())
 
 
 def _changed(output: Output, change: Callable[[Project], None]) -> None:

@@ -9,16 +9,19 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from annotate_select.errors import ConfigError, listed
 from annotate_select.files import write_whole
 
 __all__ = [
     "FILE_NAME",
+    "RESERVED_KEYS",
+    "ClassAbout",
     "Config",
     "ExamSettings",
     "FeaturesSettings",
+    "LabelSettings",
     "QueueSettings",
     "SelectSettings",
     "SourceSettings",
@@ -27,6 +30,10 @@ __all__ = [
 ]
 
 FILE_NAME = "project.toml"
+
+# What the labelling page does with these keys, it does in every project: skip, unsure, reject, undo, flag; and c and r,
+# which Streamlit would take.
+RESERVED_KEYS = "suxzfcr?"
 
 ClassName = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -81,6 +88,33 @@ class QueueSettings(_Strict):
     lease_seconds: int = Field(default=600, ge=1)
 
 
+class LabelSettings(_Strict):
+    """What an annotator is shown."""
+
+    suggestions: bool = Field(default=False, description="the model's suggestion is shown while labelling")
+
+
+class ClassAbout(_Strict):
+    """What a person should know of a class, and how the app shows it; what is not given has a default."""
+
+    color: str | None = Field(default=None, pattern="^#[0-9a-fA-F]{6}$", description="such as #0072b2")
+    key: str | None = Field(default=None, pattern="^[!-~]$", description="chooses the class while labelling")
+    guideline: str | None = Field(default=None, min_length=1, max_length=10_000)
+    examples: list[str] | None = Field(default=None, max_length=12, description="image keys")
+
+    @field_validator("color")
+    @classmethod
+    def _lower(cls, color: str | None) -> str | None:
+        return color.lower() if color is not None else None
+
+    @field_validator("key")
+    @classmethod
+    def _free(cls, key: str | None) -> str | None:
+        if key is not None and key.lower() in RESERVED_KEYS:
+            raise ValueError(f"the labelling page uses the key {key!r} itself, as it does {' '.join(RESERVED_KEYS)}")
+        return key.lower() if key is not None else None
+
+
 class Config(_Strict):
     """Everything in project.toml."""
 
@@ -92,6 +126,8 @@ class Config(_Strict):
     features: FeaturesSettings = FeaturesSettings()
     exam: ExamSettings = ExamSettings()
     queue: QueueSettings = QueueSettings()
+    label: LabelSettings = LabelSettings()
+    about: dict[ClassName, ClassAbout] = {}
 
     @field_validator("classes")
     @classmethod
@@ -112,6 +148,19 @@ class Config(_Strict):
         if repeated:
             raise ValueError(f"sources need distinct names, got {listed(repeated)} more than once")
         return sources
+
+    @field_validator("about")
+    @classmethod
+    def _known(cls, about: dict[str, ClassAbout], info: ValidationInfo) -> dict[str, ClassAbout]:
+        classes = info.data.get("classes", list(about))  # where they are wrong, that is the error
+        unknown = [name for name in about if name not in classes]
+        if unknown:
+            raise ValueError(f"there is no class {listed(map(repr, unknown))}; the classes are {listed(classes)}")
+        keys = [one.key for one in about.values() if one.key is not None]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        if repeated:
+            raise ValueError(f"classes need distinct keys, got {listed(repeated)} more than once")
+        return about
 
 
 def read(folder: Path) -> Config:
@@ -154,7 +203,7 @@ def write(folder: Path, config: Config) -> None:
         _update(document, before, after)
     else:
         document = tomlkit.document()
-        document.update(after)
+        document.update({key: value for key, value in after.items() if value != {}})
     write_whole(path, tomlkit.dumps(document))
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.batches import BatchInfo, PickInfo
     from annotate_select.steps.choose import Choice
     from annotate_select.steps.evaluate import ExamAnswer
+    from annotate_select.steps.classes import ClassInfo
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
@@ -394,6 +395,26 @@ class Project:
         _annotate.change_class(self._home, "merge", old, into)
 
     # --- at the annotator's screen ------------------------------------------------------------------------------
+    def classes_about(self) -> list[ClassInfo]:
+        """Return every class in its order, with its colour, key, guideline and examples."""
+        from annotate_select.steps.classes import classes_about
+
+        return classes_about(self._home)
+
+    def describe_class(
+        self,
+        name: str,
+        *,
+        color: str | None = None,
+        key: str | None = None,
+        guideline: str | None = None,
+        examples: Sequence[str] | None = None,
+    ) -> None:
+        """Say what is given of a class (`examples` are image keys), leaving the rest; an empty one is taken back."""
+        from annotate_select.steps.classes import describe_class
+
+        describe_class(self._home, name, color=color, key=key, guideline=guideline, examples=examples)
+
 
     def queue(self, annotator: str, n: int = 50) -> list[QueueItem]:
         """Return the images this annotator should see next, and keep them from others for a while."""

@@ -14,6 +14,7 @@ from annotate_select.errors import AnnotationError, UnknownClasses, listed
 from annotate_select.exchange.plan import ImportPlan, plan_import
 from annotate_select.exchange.read import read_annotations
 from annotate_select.exchange.rows import AnnotationRow
+from annotate_select.steps.classes import carried
 from annotate_select.steps.home import Home, now
 
 __all__ = ["ImportReport", "add_class", "annotate", "change_class", "finish_changes", "import_file", "record"]
@@ -113,8 +114,10 @@ def change_class(home: Home, kind: str, old: str, new: str) -> None:
 def finish_changes(home: Home) -> None:
     """Write changes of classes into project.toml that the database holds but a crash kept from the file."""
     for change in changes.pending(home.db):
-        names = [change.new if name == change.old else name for name in home.config.classes]
-        home.save_config(home.config.model_copy(update={"classes": list(dict.fromkeys(names))}))
+        config = home.config
+        names = [change.new if name == change.old else name for name in config.classes]
+        about = carried(config.about, change.old, change.new)
+        home.save_config(config.model_copy(update={"classes": list(dict.fromkeys(names)), "about": about}))
         changes.mark_applied(home.db, change.id)
 
 
