@@ -31,9 +31,8 @@ __all__ = [
 
 FILE_NAME = "project.toml"
 
-# What the labelling page does with these keys, it does in every project: skip, unsure, reject, undo, flag; and c and r,
-# which Streamlit would take.
-RESERVED_KEYS = "suxzfcr?"
+# What app/keys.js does with these keys, it does in every project; and Streamlit would take c and r.
+RESERVED_KEYS = "suxzngbof/?+=-cr"
 
 ClassName = Annotated[str, Field(min_length=1, max_length=100)]
 
