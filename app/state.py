@@ -6,6 +6,7 @@ Nothing of value lives here: annotations are in the project, and a reload finds 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from annotate_select.project import Project
 from annotate_select.recent import recent_projects
 
 __all__ = [
+    "Act",
     "annotator",
     "begin",
     "close",
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 LONGEST_NAME = 60
+
+Act = Callable[[], object]
 
 
 def begin() -> None:

@@ -8,6 +8,7 @@ import creation
 import state
 import streamlit as st
 from adding import add, more_images, try_samples
+from class_forms import class_forms
 from panels import job_panel, start_job
 
 from annotate_select.errors import AnnotateSelectError
@@ -27,8 +28,8 @@ def show_current(project: Project) -> None:
     """Say where the open project stands, and offer the next step."""
     status = project.status()
     st.subheader(project.name)
-    classes = ", ".join(project.classes)
-    st.caption(f"{project.root} · {status.images:,} images · {status.labelled:,} labelled · classes: {classes}")
+    st.caption(f"{project.root} · {status.images:,} images · {status.labelled:,} labelled")
+    st.write(f"Next: {status.advice.partition(': annotate-select')[0]}.")
     job = job_panel(project)
     running = job is not None and job.state == "running"
     if not running and status.images and not (status.batches and status.exam_total):
@@ -38,6 +39,8 @@ def show_current(project: Project) -> None:
         st.switch_page("app_pages/label.py")
     with st.expander("Add images", expanded=status.images == 0):
         more_images(project, disabled=running)
+    with st.expander("Classes: what each is, its colour and key"):
+        class_forms(project)
     st.button("Close this project", on_click=state.close, key="close_project")
 
 

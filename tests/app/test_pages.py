@@ -292,3 +292,41 @@ def test_exam_answers_put_the_surest_mistake_first(measured: Project) -> None:
     assert {one.key for one in answers} == exam
     labels = measured.labels()
     assert all(labels[one.key] == one.label for one in answers)
+
+
+def test_a_class_is_described_in_the_app(project: Project) -> None:
+    project.annotate({"0003.png": "crack"})
+    at = opened("start", project)
+    at.pills(key="class_described").select("crack").run()
+    assert errors(at) == []
+    at.text_input(key="key-crack").set_value("k")
+    at.text_area(key="text-crack").set_value("a line that is *not* a scratch")
+    at.multiselect(key="examples-crack").select("0003.png")
+    next(button for button in at.button if button.label == "Save").click().run()
+    assert errors(at) == []
+    crack = project.classes_about()[1]
+    assert (crack.key, crack.guideline, crack.examples) == ("k", "a line that is *not* a scratch", ["0003.png"])
+
+
+def test_classes_are_added_renamed_and_merged_in_the_app(project: Project) -> None:
+    project.annotate({"0003.png": "crack"})
+    at = opened("start", project)
+    at.text_input(key="class_added-0").set_value("scratch").run()
+    assert errors(at) == []
+    at.pills(key="class_described").select("crack").run()
+    at.text_input(key="rename-crack-0").set_value("fissure").run()
+    assert errors(at) == []
+    assert project.classes == ["ok", "fissure", "dent", "scratch"]
+    at.pills(key="class_described").select("fissure").run()
+    at.selectbox(key="merge-fissure").select("dent").run()
+    at.button(key="merge-now-fissure").click().run()
+    assert errors(at) == []
+    assert project.classes == ["ok", "dent", "scratch"]
+    assert project.labels() == {"0003.png": "dent"}
+
+
+def test_a_class_that_is_there_already_is_one_error(project: Project) -> None:
+    at = opened("start", project)
+    at.text_input(key="class_added-0").set_value("dent").run()
+    assert len(errors(at)) == 1
+    assert "distinct" in at.error[0].value
