@@ -5,7 +5,7 @@ Each method imports its step when it is called, so that opening a project loads 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
     from annotate_select.steps.add import AddReport
+    from annotate_select.steps.alike import Alike
     from annotate_select.steps.batches import BatchInfo, PickInfo
     from annotate_select.steps.choose import Choice
-    from annotate_select.steps.evaluate import ExamAnswer
     from annotate_select.steps.classes import ClassInfo
+    from annotate_select.steps.evaluate import ExamAnswer
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
@@ -394,7 +395,6 @@ class Project:
         """Merge a class into another; annotations keep what was said, labels follow."""
         _annotate.change_class(self._home, "merge", old, into)
 
-    # --- at the annotator's screen ------------------------------------------------------------------------------
     def classes_about(self) -> list[ClassInfo]:
         """Return every class in its order, with its colour, key, guideline and examples."""
         from annotate_select.steps.classes import classes_about
@@ -415,11 +415,48 @@ class Project:
 
         describe_class(self._home, name, color=color, key=key, guideline=guideline, examples=examples)
 
+    # --- at the annotator's screen ------------------------------------------------------------------------------
 
     def queue(self, annotator: str, n: int = 50) -> list[QueueItem]:
         """Return the images this annotator should see next, and keep them from others for a while."""
-        rules = self.config.queue
-        return _queue.next_images(self._home.db, annotator, n, overlap=rules.overlap, lease_seconds=rules.lease_seconds)
+        from annotate_select.steps.queue import queue
+
+        return queue(self._home, annotator, n)
+
+    def alike(
+        self,
+        by: str = "cluster",
+        *,
+        n: int = 60,
+        of: str | None = None,
+        features: str | None = None,
+        seed: int | None = None,
+        groups: int = 1,
+        without: Iterable[int] = (),
+        annotator: str | None = None,
+    ) -> Alike:
+        """Return groups of up to n unlabelled images that belong together: by cluster, prediction, or similar.
+
+        `of` is a class for `prediction`, the key of an image for `similar`. No exam image and no audit pick is among
+        them, nor the ids `without`, nor for an annotator what others are looking at.
+        """
+        from annotate_select.steps.alike import alike
+
+        return alike(
+            self._home,
+            by,
+            n=n,
+            of=of,
+            features=features,
+            seed=seed,
+            groups=groups,
+            without=without,
+            annotator=annotator,
+        )
+
+    def hold(self, annotator: str, ids: Iterable[int]) -> list[int]:
+        """Keep images from other annotators for a while, instead of those kept before; return those still to be had."""
+        return _queue.hold(self._home.db, annotator, ids, lease_seconds=self.config.queue.lease_seconds)
 
     def progress(self, annotator: str) -> QueueProgress:
         """Return how far the newest batch and the whole project are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     null,
     select,
 )
@@ -27,7 +28,7 @@ from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.fold import judges
 
-__all__ = ["QueueItem", "QueueProgress", "next_images", "progress_counts", "release"]
+__all__ = ["QueueItem", "QueueProgress", "hold", "next_images", "not_for_groups", "progress_counts", "release"]
 
 SETTLING = ("label", "unsure", "reject", "final")  # a skip leaves the image open
 
@@ -37,13 +38,20 @@ _current, _leases, _events = schema.current.c, schema.leases.c, schema.events.c
 
 @dataclass(frozen=True)
 class QueueItem:
-    """An image to show; exam images have neither batch nor reason, and the screen must not tell them apart."""
+    """An image to show; exam images have neither batch nor reason, and the screen must not tell them apart.
+
+    `role` is exam, or that of the pick: pick or audit. `suggestion` is what a model takes it for, with its `certainty`,
+    a probability; never there for the exam and for audits.
+    """
 
     image_id: int
     key: str
     batch: int | None
     reason: str | None
     is_exam: bool
+    role: str = "pick"
+    suggestion: str | None = None
+    certainty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,46 @@ def next_images(
         if rows:
             leased = {"annotator": annotator, "expires": at + lease_seconds}
             connection.execute(insert(schema.leases), [{"image_id": row.image_id, **leased} for row in rows])
-    return [QueueItem(row.image_id, row.key, row.batch, row.reason, row.batch is None) for row in rows]
+    return [QueueItem(row.image_id, row.key, row.batch, row.reason, row.batch is None, row.role) for row in rows]
 
 
 def release(db: Database, annotator: str) -> None:
     """Give back every image leased to an annotator."""
     with db.write() as connection:
         connection.execute(delete(schema.leases).where(_leases.annotator == annotator))
+
+
+def hold(
+    db: Database, annotator: str, ids: Iterable[int], *, lease_seconds: int = 600, now: float | None = None
+) -> list[int]:
+    """Lease these images to an annotator instead of what they had, and return those that can be had, in their order.
+
+    Not to be had is what somebody settled or another annotator is looking at.
+    """
+    at = time.time() if now is None else now
+    with db.write() as connection:
+        connection.execute(delete(schema.leases).where((_leases.annotator == annotator) | (_leases.expires <= at)))
+        closed = {row[0] for row in connection.execute(_settled().union(select(_leases.image_id)))}
+        free = [image_id for image_id in dict.fromkeys(ids) if image_id not in closed]
+        if free:
+            leased = {"annotator": annotator, "expires": at + lease_seconds}
+            connection.execute(insert(schema.leases), [{"image_id": image_id, **leased} for image_id in free])
+    return free
+
+
+def not_for_groups(db: Database, annotator: str | None = None, *, now: float | None = None) -> list[int]:
+    """Return the images that must not be labelled many at once, by this annotator if one is named.
+
+    These are the exam, what somebody settled, what others are looking at, and every audit pick: an audit is a random
+    sample, and whoever labels it among look-alikes, prompted by what they are, no longer measures chance.
+    """
+    at = time.time() if now is None else now
+    looked_at = select(_leases.image_id).where(_leases.expires > at)
+    if annotator is not None:
+        looked_at = looked_at.where(_leases.annotator != annotator)
+    audits = select(_picks.image_id).where(_picks.role == "audit")
+    with db.read() as connection:
+        return [row[0] for row in connection.execute(_settled().union(select(_exam.image_id), looked_at, audits))]
 
 
 def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: float | None = None) -> QueueProgress:
@@ -107,8 +148,8 @@ def _count(connection: Connection, query: Select[int]) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | None, str | None]:
-    """Ask for (image_id, key, batch, reason) of what this annotator may be shown now, in order."""
+def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | None, str | None, str]:
+    """Ask for (image_id, key, batch, reason, role) of what this annotator may be shown now, in order."""
     wanted = _wanted()
     mine = select(_current.kind).where(_current.image_id == wanted.c.image_id, _current.annotator == annotator)
     said = mine.scalar_subquery()
@@ -116,7 +157,7 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
     decided = exists().where(_current.image_id == wanted.c.image_id, _current.kind == "final")
     taken_back = and_(said.is_(None), touched)
     return (
-        select(wanted.c.image_id, _images.key, wanted.c.batch, wanted.c.reason)
+        select(wanted.c.image_id, _images.key, wanted.c.batch, wanted.c.reason, wanted.c.role)
         .join(schema.images, _images.id == wanted.c.image_id)
         .where(
             _images.status == "ok",
@@ -126,6 +167,10 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
         )
         .order_by(case((taken_back, 0), (said == "skip", 2), else_=1), wanted.c.place, wanted.c.image_id)
     )
+
+
+def _settled() -> Select[int]:
+    return select(_current.image_id).where(_current.kind.in_(SETTLING))
 
 
 def _others(image_id: ColumnElement[int], annotator: str, at: float) -> ColumnElement[int]:
@@ -151,8 +196,10 @@ def _wanted() -> Subquery:
         _place([_exam.position]),
         null().label("batch"),
         null().label("reason"),
+        literal("exam").label("role"),
     )
-    chosen = select(_picks.image_id, _place([_picks.batch, _picks.position]), _picks.batch, _picks.reason)
+    place = _place([_picks.batch, _picks.position])
+    chosen = select(_picks.image_id, place, _picks.batch, _picks.reason, _picks.role)
     return drawn.union_all(chosen.where(~in_exam, ~repeated)).subquery("wanted")
 
 
