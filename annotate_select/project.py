@@ -478,6 +478,10 @@ class Project:
         """Return whom a token was issued to, None when this project did not issue it."""
         return _tokens.annotator_of(self._home.db, token)
 
+    def image_ids(self, keys: Iterable[str]) -> dict[str, int]:
+        """Return the id behind each key, for a duplicate that of its original; unknown keys are left out."""
+        return _images.resolve(self._home.db, keys)
+
     def thumbnail(self, image_id: int, size: int) -> Path:
         """Return a WebP file of an image, longest side at most `size` pixels.
 

@@ -1,17 +1,30 @@
 // What every screen that labels needs. Text from outside reaches the page only as textContent.
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {object} [properties]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
 }
 
-// 1-9, 0 for the tenth, shift for the next ten.
+/**
+ * 1-9, 0 for the tenth, shift for the next ten.
+ * @param {number} i
+ */
 function keyOfClass(i) {
   return i < 20 ? `${i >= 10 ? "⇧" : ""}${(i + 1) % 10}` : "";
 }
 
-// Runs just after the frame that shows the present DOM: a message posted from an animation frame arrives after paint.
+/**
+ * Runs just after the frame that shows the present DOM: a message posted from an animation frame arrives after paint.
+ * @param {() => void} then
+ */
 function painted(then) {
   requestAnimationFrame(() => {
     const channel = new MessageChannel();

@@ -1,42 +1,95 @@
 // Which key means what. Digits go by the key's place too, so that layouts that shift their digits work.
+// The letters here are those that no class may have: RESERVED_KEYS in annotate_select/config.py.
 
-const KEYS = { s: "skip", " ": "skip", u: "unsure", x: "reject", z: "undo", Backspace: "undo" };
-const NOTHING = {}; // the key is swallowed
+/**
+ * @typedef {{kind?: string, label?: string | null, look?: number, view?: string, panel?: string}} Meaning
+ * kind and label: a decision; look: go back or forth; view: zoom or pan; panel: open or do something on the screen
+ */
 
-// Return what a key press means: {kind, label}, {look}, {help}, nothing, or null for a key that is not ours.
-function meaningOf(e, classes) {
+/** @type {Record<string, Meaning>} */
+const KEYS = {
+  s: { kind: "skip" },
+  " ": { kind: "skip" },
+  u: { kind: "unsure" },
+  x: { kind: "reject" },
+  z: { kind: "undo" },
+  Backspace: { kind: "undo" },
+  n: { panel: "flag" },
+  g: { panel: "guide" },
+  b: { panel: "view" },
+  o: { panel: "opinions" },
+  "/": { panel: "filter" },
+  "?": { panel: "help" },
+  Enter: { panel: "accept" },
+  f: { view: "fit" },
+  "+": { view: "in" },
+  "=": { view: "in" },
+  "-": { view: "out" },
+  ArrowLeft: { look: -1 },
+  ArrowRight: { look: 1 },
+};
+/** @type {Record<string, Meaning>} */
+const SHIFTED = {
+  ArrowLeft: { view: "left" },
+  ArrowRight: { view: "right" },
+  ArrowUp: { view: "up" },
+  ArrowDown: { view: "down" },
+};
+/** @type {Meaning} the key is swallowed */
+const NOTHING = {};
+
+/**
+ * Return what a key press means, or null for a key that is not ours.
+ * @param {KeyboardEvent} e
+ * @param {Map<string, string>} classOf the class of each key: "1", "shift+1", or a character
+ * @returns {Meaning | null}
+ */
+function meaningOf(e, classOf) {
+  const key = latin(e);
+  const plain = e.shiftKey && /^[a-z]$/i.test(key) ? key : key.toLowerCase(); // with caps lock a letter is itself
+  const own = classOf.get(plain);
+  if (own !== undefined && !/^\d$/.test(plain)) return { kind: "label", label: own };
   const digit = digitOf(e);
-  if (digit) return meaningOfDigit(digit, classes);
-  // A letter of another alphabet counts as the Latin one in its place.
-  const key = e.key.length === 1 && !/[\x20-\x7e]/.test(e.key) ? e.code.replace("Key", "").toLowerCase() : e.key;
-  const kind = KEYS[key] ?? (e.shiftKey ? undefined : KEYS[key.toLowerCase()]);
-  if (kind) return { kind, label: null };
-  if (key === "?") return { help: true };
-  if (key === "ArrowLeft") return { look: -1 };
-  if (key === "ArrowRight") return { look: 1 };
+  if (digit) return classOf.has(digit) ? { kind: "label", label: classOf.get(digit) } : NOTHING;
+  const meaning = (e.shiftKey && SHIFTED[key]) || KEYS[key] || KEYS[plain];
+  if (meaning) return meaning;
   // Streamlit would clear its caches on c, and run the page again on r.
   return ["c", "r"].includes(key.toLowerCase()) ? NOTHING : null;
 }
 
+/**
+ * A letter of another alphabet counts as the Latin one in its place.
+ * @param {KeyboardEvent} e
+ */
+function latin(e) {
+  return e.key.length === 1 && !/[\x20-\x7e]/.test(e.key) ? e.code.replace("Key", "").toLowerCase() : e.key;
+}
+
+/**
+ * @param {KeyboardEvent} e
+ * @returns {string | null} "1", or "shift+1"
+ */
 function digitOf(e) {
-  if (/^\d$/.test(e.key)) return { digit: Number(e.key), shifted: false };
+  if (/^\d$/.test(e.key)) return e.key;
   const place = /^Digit(\d)$/.exec(e.code);
-  return place ? { digit: Number(place[1]), shifted: e.shiftKey } : null;
+  return place && `${e.shiftKey ? "shift+" : ""}${place[1]}`;
 }
 
-// 1-9 and 0 for the tenth; with shift the next ten.
-function meaningOfDigit({ digit, shifted }, classes) {
-  const label = classes[(digit + 9) % 10 + (shifted ? 10 : 0)];
-  return label === undefined ? NOTHING : { kind: "label", label };
-}
-
-// Typing in a field, an input method at work, a shortcut, or a button someone walks to with Tab and presses with space.
+/**
+ * Typing in a field, an input method at work, a shortcut, or a button someone walks to with Tab and presses.
+ * @param {KeyboardEvent} e
+ * @param {boolean} tabbing
+ */
 function isForSomebodyElse(e, tabbing) {
   if (e.isComposing || e.ctrlKey || e.metaKey || e.altKey) return true;
-  const target = e.composedPath()[0];
+  const target = /** @type {HTMLElement} */ (e.composedPath()[0]);
+  if (target instanceof HTMLInputElement && target.type === "range") return MOVES.has(e.key);
   if (target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName)) return true;
-  return e.key === " " && tabbing && /^(BUTTON|A|SUMMARY)$/.test(target?.tagName);
+  return [" ", "Enter"].includes(e.key) && tabbing && /^(BUTTON|A|SUMMARY)$/.test(target?.tagName);
 }
+
+// What a slider does with keys; all others are ours while it has the focus.
+const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 
 function visibleDialogs() {
   const dialogs = document.querySelectorAll('[role="dialog"], dialog[open]');
@@ -48,6 +101,6 @@ function visibleDialogs() {
 function closeConnectionDialog() {
   for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) {
     if (dialog.querySelector("h2")?.textContent !== "Connection error") continue;
-    dialog.querySelector('button[aria-label="Close"]')?.click();
+    /** @type {HTMLElement | null} */ (dialog.querySelector('button[aria-label="Close"]'))?.click();
   }
 }

@@ -4,238 +4,252 @@
 //   a key counts only for the image that was painted when it was pressed; otherwise it is refused, visibly;
 //   auto-repeat, modifiers, input methods and typing in fields are no decisions, nor is a key while a dialog is open;
 //   one instance an element: Streamlit calls the default export again whenever `data` changes.
-// Text from outside reaches the page only as textContent.
+// A reviewer uses the same screen: what they choose is final, and what others said is hidden until they spoke.
 
 const AHEAD = 24; // images fetched before they are needed
-const REFILL_BELOW = 20;
-const ASK = 40; // images asked of the queue at once: they are kept from other annotators, so not all there are
-const FEW = 5; // an empty queue that grows by more has got a new batch
-const POLL = 4000; // milliseconds between two questions when nothing is left to label
-const RENEW = 240000; // the queue keeps images for us for 10 minutes: ask again before that
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
-const NO_ROUTES = "this page was not started by `annotate-select app`, so labels cannot be stored; start it that way";
-
+const LARGE = 2400; // pixels of the largest rendition that the server makes
+/**
+ * @typedef {{
+ *   data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void,
+ *   setTriggerValue: (name: string, value: unknown) => void,
+ * }} Mounted what Streamlit gives a component
+ * @type {WeakMap<HTMLElement, Labeller>}
+ */
 const instances = new WeakMap();
 
+/** @param {Mounted} mounted */
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let labeller = instances.get(parentElement);
   if (!labeller) {
-    labeller = new Labeller(parentElement.querySelector(".labeller"), data);
+    const root = /** @type {HTMLElement} */ (parentElement.querySelector(".labeller"));
+    labeller = new Labeller(root, data);
     instances.set(parentElement, labeller);
   }
   labeller.tell = setStateValue;
   labeller.trigger = setTriggerValue;
+  const mounted = labeller;
   return () => {
-    labeller.close();
+    mounted.close();
     instances.delete(parentElement);
   };
 }
 
 class Labeller {
+  /**
+   * @param {HTMLElement} root
+   * @param {Data} data
+   */
   constructor(root, data) {
     this.root = root;
     this.data = data;
-    this.timeline = new Timeline();
-    this.refusals = [];
+    this.review = data.mode === "review";
+    this.classOf = new Map(data.about.flatMap(({ name, key }) => (key ? [[key, name]] : [])));
     this.refusedKeys = 0;
     this.toldEmpty = data.told_empty;
-    this.screen = new Screen(root, data, {
+    /** @type {number | null} the id of the image that is painted, and that keys are for */
+    this.shown = null;
+    this.shownAt = 0;
+    this.turn = {};
+    this.broken = this.tabbing = false;
+    this.spoken = "";
+    /** @type {WeakSet<HTMLImageElement>} images with all the pixels there are */
+    this.largest = new WeakSet();
+    /** @type {Mounted["setStateValue"]} */
+    this.tell = () => {};
+    /** @type {Mounted["setTriggerValue"]} */
+    this.trigger = () => {};
+    /** @param {number} id @param {number} width */
+    const urlOf = (id, width) => `${data.image_url}/${id}?w=${width}&t=${encodeURIComponent(data.token)}`;
+    this.pictures = new Pictures(urlOf, 1024);
+    this.screen = new LabelScreen(root, data, {
       decide: (e, kind, label) => this.click(e, kind, label),
       goTo: (id) => this.goTo(id),
       leave: () => this.trigger("leave", true),
+      flag: (note) => this.flag(note),
+      openFlag: () => this.openFlag(),
+      accept: () => this.accept(),
+      reveal: () => this.reveal(),
+      zoomed: (viewer) => this.sharpen(viewer),
+      urlOf,
     });
     this.screen.setMessage("Opening the queue …", "");
-    const width = this.widthNeeded();
-    this.pictures = new Pictures((id) => `${data.image_url}/${id}?w=${width}&t=${encodeURIComponent(data.token)}`);
-    this.outbox = new Outbox({
-      project: data.project,
-      annotator: data.annotator,
-      url: data.events_url,
-      token: data.token,
-      onAnswer: (answer, sent) => this.answered(answer, sent),
-      onChange: () => this.showSaved(),
+    this.pictures.width = this.widthNeeded();
+    this.sitting = new Sitting(data, {
+      arrived: (started) => (started ? this.next() : this.prefetch()),
+      unanswered: () => this.timeline.current || this.show(),
+      changed: () => this.showWork(),
+      elsewhere: (event, item) => this.otherTab(event, item),
+      refused: (refusals) => this.screen.setRefused(refusals),
     });
-    this.others = new BroadcastChannel(this.outbox.prefix);
-    this.others.onmessage = ({ data: event }) => this.otherTab(event);
-    this.listeners = [
-      ["keydown", (e) => this.key(e)],
-      ["pointerdown", () => (this.tabbing = false)],
-      ["resize", () => this.screen.fit()],
-    ];
-    for (const [type, listener] of this.listeners) window.addEventListener(type, listener, true);
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    window.addEventListener("keydown", (e) => this.key(e), { capture: true, signal });
+    window.addEventListener("pointerdown", () => (this.tabbing = false), { capture: true, signal });
+    window.addEventListener("resize", () => this.screen.fit(), { capture: true, signal });
     this.dialogs = new MutationObserver(closeConnectionDialog);
     this.dialogs.observe(document.body, { childList: true });
     // Remembered for the next visit, where the page offers the name again.
     document.cookie = `annotate_select_name=${encodeURIComponent(data.annotator)}; path=/; max-age=31536000; samesite=lax`;
-    if (data.debug) window.__labeller = this;
-    this.begin();
+    if (data.debug) Object.assign(window, { __labeller: this });
+    this.sitting.begin();
+  }
+
+  get timeline() {
+    return this.sitting.timeline;
   }
 
   close() {
-    this.closed = true;
-    for (const [type, listener] of this.listeners) window.removeEventListener(type, listener, true);
-    clearTimeout(this.timer);
+    this.listening.abort();
     clearTimeout(this.retry);
     this.dialogs.disconnect();
-    this.others.close();
-    this.outbox.close();
+    this.sitting.close();
   }
 
-  // --- the queue ---------------------------------------------------------------------------------------------------
-
-  async begin() {
-    await this.outbox.send(); // what an earlier page left, so that the queue answers with it in mind
-    await this.refill();
-  }
-
-  // Ask the server what to show; on failure, or when nothing is left, ask again later.
-  async refill() {
-    if (this.filling || this.closed) return;
-    this.filling = true;
-    clearTimeout(this.timer);
-    try {
-      const response = await fetch(`${this.data.queue_url}?n=${ASK}`, {
-        headers: { "X-Annotate-Token": this.data.token },
-        signal: AbortSignal.timeout(TIMEOUT),
-      });
-      if (!response.headers.get("content-type")?.startsWith("application/json")) throw { said: NO_ROUTES };
-      const answer = await response.json();
-      if (!response.ok) throw { said: answer.error };
-      this.problem = "";
-      this.takeIn(answer);
-    } catch (error) {
-      this.problem = error.said ?? "the server does not answer; trying again";
-      if (!this.timeline.current) this.show();
-    }
-    this.filling = false;
-    this.timer = setTimeout(() => this.refill(), this.timeline.openCount && !this.problem ? RENEW : POLL);
-    this.showSaved();
-  }
-
-  takeIn(answer) {
-    const first = !this.loaded;
-    this.loaded = true;
-    if (first) this.timeline.restore(answer.recent, this.outbox.pending());
-    const asleep = !this.timeline.current;
-    const complete = answer.items.length < ASK;
-    const fresh = this.timeline.merge(answer.items, complete);
-    this.exhausted = complete && fresh === 0;
-    this.count(answer.progress);
-    if (first || asleep || !this.timeline.current) this.next();
-    else this.prefetch();
-  }
+  // --- what the sitting tells ----------------------------------------------------------------------------------------
 
   next() {
     this.timeline.advance();
     this.show();
-    if (this.loaded && this.timeline.openCount < REFILL_BELOW && !this.exhausted) this.refill();
-    else if (!this.timeline.current) this.refill();
+    this.sitting.topUp();
   }
 
-  otherTab(event) {
-    const onScreen = this.timeline.current;
-    const item = this.timeline.apply(event);
-    if (item !== onScreen) return this.screen.setRecent(this.timeline.said, this.pictures.urlOf);
+  /**
+   * Another tab of the same annotator said something.
+   * @param {Fact} event
+   * @param {Item} item
+   */
+  otherTab(event, item) {
+    if (item !== this.timeline.current) return this.showRecent();
+    if (event.kind === "flag") return this.screen.setFlag(item);
     if (!document.hasFocus()) return this.next(); // nobody is about to press a key for what is on screen
     this.screen.hint(`another tab of yours just decided this image: ${event.kind === "undo" ? "taken back" : said(event)}`);
     this.screen.setItem(item, this.note(item));
     this.screen.hero.classList.remove("wait");
   }
 
-  // A round is what the queue grew to: it begins anew when the queue was empty and is filled again, not by an undo.
-  count(progress) {
-    const name = `annotate-select-round:${this.outbox.prefix}`;
-    const before = JSON.parse(localStorage.getItem(name) ?? '{"total": 0, "left": 0}');
-    const anew = progress.left > before.total || (before.left === 0 && progress.left > FEW);
-    this.total = anew ? progress.left : before.total;
-    localStorage.setItem(name, JSON.stringify({ total: this.total, left: progress.left }));
-    this.progress = progress;
-    this.showProgress();
-  }
-
   // --- decisions ---------------------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} e */
   key(e) {
     if (e.key === "Tab") this.tabbing = true;
     if (isForSomebodyElse(e, this.tabbing) || visibleDialogs().length) return;
-    const meaning = meaningOf(e, this.data.classes) ?? (this.screen.helpOpen ? NOTHING : null);
+    if (e.key === "Escape" && !this.screen.closeTop()) return;
+    const meaning = meaningOf(e, this.classOf) ?? (this.screen.helpOpen || e.key === "Escape" ? NOTHING : null);
     if (!meaning) return;
     e.preventDefault();
     e.stopImmediatePropagation();
-    if (!e.repeat) this.obey(meaning, e.key);
+    if (!e.repeat || meaning.view) this.obey(meaning);
   }
 
-  obey(meaning, key) {
-    if (meaning.help || (this.screen.helpOpen && key === "Escape")) this.screen.toggleHelp();
+  /** @param {Meaning} meaning */
+  obey(meaning) {
+    if (meaning.panel === "help") this.screen.toggle("help");
     else if (this.screen.helpOpen) return; // it covers the image
     else if (meaning.look) this.look(meaning.look);
+    else if (meaning.view) this.screen.viewer.obey(meaning.view);
+    else if (meaning.panel) this.open(meaning.panel);
     else if (meaning.kind) this.decide(meaning.kind, meaning.label);
   }
 
+  /** @param {string} panel */
+  open(panel) {
+    if (panel === "guide" || panel === "view") this.screen.toggle(panel);
+    else if (panel === "flag") this.openFlag();
+    else if (panel === "filter") this.screen.classes.focusFilter();
+    else if (panel === "accept") this.accept();
+    else if (panel === "opinions" && this.review) this.reveal();
+  }
+
+  /**
+   * @param {string} kind
+   * @param {string | null} label
+   */
   decide(kind, label = null) {
     if (kind === "undo") return this.undo();
     const item = this.timeline.current;
     if (!item) return;
     if (this.shown !== item.id) return this.tooFast();
     if (this.broken && kind === "label") return this.screen.hint("nothing recorded: this image cannot be shown");
-    this.emit({ kind, label, target: null }, item, Math.round(performance.now() - this.shownAt));
-    this.screen.say(`${said({ kind, label })}.`);
+    if (this.review && kind === "skip") return this.next(); // a reviewer's list stays as it is
+    if (this.review && kind === "unsure") return;
+    const final = this.review && (kind === "label" || kind === "reject");
+    const what = { kind: final ? "final" : kind, label, target: null };
+    this.sitting.emit(what, item, Math.round(performance.now() - this.shownAt));
+    this.spoken = `${said(what)}. `;
     this.next();
   }
 
+  /**
+   * @param {Event} e
+   * @param {string} kind
+   * @param {string | null} label
+   */
   click(e, kind, label) {
-    if (this.screen.helpOpen) return this.screen.toggleHelp(); // it covers the image
-    if (e.detail > 1 && performance.now() - this.shownAt < DOUBLE_CLICK) return this.tooFast();
+    if (this.screen.helpOpen) return this.screen.toggle("help"); // it covers the image
+    const doubled = e instanceof MouseEvent && e.detail > 1;
+    if (doubled && performance.now() - this.shownAt < DOUBLE_CLICK) return this.tooFast();
     this.decide(kind, label);
   }
 
+  accept() {
+    const { open, suggestion } = this.timeline.current ?? {};
+    if (open && suggestion && !this.screen.helpOpen) this.decide("label", suggestion.label);
+  }
+
   undo() {
-    const last = this.timeline.said.at(-1);
+    const last = this.sitting.undo();
     if (!last) return this.screen.hint("nothing to undo");
-    const item = this.timeline.byId.get(last.image);
-    this.emit({ kind: "undo", label: null, target: last.uid }, item, null);
-    item.earlier = last;
-    this.timeline.goTo(item.id);
-    this.screen.say(`taken back: ${said(last)}.`);
+    this.spoken = `taken back: ${said(last)}. `;
     this.show();
   }
 
-  emit(what, item, shownMs) {
-    const event = { uid: newUid(), image: item.id, ...what, shown_ms: shownMs, batch: item.batch };
-    const before = item.open;
-    this.timeline.apply(event);
-    item.earlier = null;
-    const local = { key: item.key, why: item.why, step: Number(before) - Number(item.open) };
-    this.outbox.add(event, local);
-    this.others.postMessage({ ...event, key: item.key, why: item.why });
-    this.showProgress();
+  // A note belongs to the image that is on screen when the field opens; the field closes when that image goes.
+  openFlag() {
+    if (!this.timeline.current) return;
+    if (this.shown !== this.timeline.current.id) return this.tooFast();
+    this.screen.noteField.open();
   }
 
+  /** @param {string} note */
+  flag(note) {
+    const item = this.timeline.current;
+    if (!item || this.shown !== item.id) return this.tooFast();
+    this.sitting.emit({ kind: "flag", label: null, target: null, note }, item, null);
+    this.screen.setFlag(item);
+    this.showRecent();
+    this.screen.say(`flagged: ${note}`);
+  }
+
+  /** @param {number} step */
   look(step) {
     if (!this.timeline.look(step)) return this.screen.hint(step < 0 ? "this is the first image" : "this is the last image");
     this.show();
   }
 
+  /** @param {number} id */
   goTo(id) {
     this.timeline.goTo(id);
     this.show();
   }
 
-  tooFast() {
-    this.refusedKeys += 1;
-    this.root.dataset.refusedKeys = this.refusedKeys;
-    this.screen.hint("too fast: the image was not on screen yet, so nothing was recorded");
+  // What others said of the image on screen: on a reviewer's wish, or when they have decided and look back.
+  async reveal() {
+    const item = this.timeline.current;
+    if (!item) return;
+    try {
+      const { items } = await this.sitting.feed.ask({ image: item.id, reveal: 1 });
+      item.opinions = items.find((one) => one.id === item.id)?.opinions ?? [];
+    } catch (error) {
+      this.screen.hint(error.said ?? "the server does not answer");
+    }
+    if (item === this.timeline.current) this.screen.setOpinions(item);
   }
 
-  // The server has answered for `sent`: what it refused is open again, and said.
-  answered(answer, sent) {
-    for (const [uid, reason] of answer.refused) {
-      const event = sent.find((one) => one.uid === uid);
-      this.refusals.push({ reason, event });
-      if (event && event.kind !== "undo") this.timeline.apply({ ...event, kind: "undo", target: uid });
-    }
-    if (answer.refused.length) this.screen.setRefused(this.refusals);
-    if (answer.progress) this.count(answer.progress);
+  tooFast() {
+    this.refusedKeys += 1;
+    this.root.dataset.refusedKeys = String(this.refusedKeys);
+    this.screen.hint("too fast: the image was not on screen yet, so nothing was recorded");
   }
 
   // --- the screen --------------------------------------------------------------------------------------------------
@@ -247,9 +261,10 @@ class Labeller {
     clearTimeout(this.retry);
     this.shown = null;
     this.broken = false;
+    this.screen.noteField.close();
     this.screen.setItem(item, this.note(item));
-    this.screen.setRecent(this.timeline.said, this.pictures.urlOf);
-    this.tellEmpty(item === null && this.loaded === true);
+    this.showRecent();
+    this.tellEmpty(item === null && this.sitting.loaded);
     if (!item) return this.showEmpty();
     this.prefetch();
     const image = this.pictures.get(item.id);
@@ -261,38 +276,67 @@ class Labeller {
   }
 
   // Each telling runs the page's script, so only a change is told.
+  /** @param {boolean} empty */
   tellEmpty(empty) {
     if (empty === this.toldEmpty) return;
     this.toldEmpty = empty;
-    this.tell?.("empty", empty);
+    this.tell("empty", empty);
   }
 
+  /**
+   * @param {Item} item
+   * @param {object} turn
+   */
   whenPainted(item, turn) {
     painted(() => {
       if (turn !== this.turn) return;
       this.shown = item.id;
       this.shownAt = performance.now();
+      this.screen.say(`${this.spoken}Image ${item.key}. ${this.note(item)}`);
+      this.spoken = "";
     });
   }
 
+  // Zoomed beyond the pixels there are, fetch more of them. The image stays the one it is, and keys are for it all along.
+  /** @param {Viewer} viewer */
+  async sharpen(viewer) {
+    const { image } = viewer;
+    const current = image && this.timeline.current;
+    if (!current || this.shown !== current.id || viewer.magnification <= 1) return;
+    if (this.largest.has(image)) return; // or they are on their way
+    this.largest.add(image);
+    const large = this.pictures.load(this.pictures.urlAt(current.id, LARGE));
+    this.largest.add(large);
+    const problem = await large.ready;
+    if (!problem && this.shown === current.id && viewer.image === image) this.screen.setImage(large, current, true);
+  }
+
+  /** @param {Item | null} item */
   note(item) {
     if (item?.choice) return `You said: ${said(item.choice)}. Choose again to change it, or go on with →`;
     return item?.earlier ? `Taken back: ${said(item.earlier)}` : "";
   }
 
   showEmpty() {
-    if (this.problem) return this.screen.setMessage("The queue cannot be read", this.problem);
-    if (!this.loaded) return;
-    this.screen.setMessage("Nothing left to label at the moment", "← or z to look at your last decisions again.");
+    const { problem, loaded } = this.sitting;
+    if (problem) return this.screen.setMessage("The queue cannot be read", problem);
+    if (!loaded) return;
+    const what = this.review ? "Nothing is left on this list" : "Nothing left to label at the moment";
+    this.screen.setMessage(what, "← or z to look at your last decisions again.");
   }
 
-  // The file is unreadable: it can be rejected or skipped. Or the network is away: try again until it is back.
+  /**
+   * The file is unreadable: it can be rejected or skipped. Or the network is away: try again until it is back.
+   * @param {Item} item
+   * @param {Trouble} problem
+   * @param {object} turn
+   */
   showBroken(item, problem, turn) {
     this.pictures.forget(item.id);
     this.broken = true;
     if (problem.retry) {
       this.screen.setMessage("Waiting for this image", "the server does not answer; what you decided is kept");
-      this.retry = setTimeout(() => this.show(), 1500);
+      this.retry = window.setTimeout(() => this.show(), 1500);
       return;
     }
     this.screen.setMessage("This image cannot be shown", `${problem.said}. Reject it (x) or skip it (s).`);
@@ -309,15 +353,14 @@ class Labeller {
     this.pictures.keep(this.timeline.ahead(AHEAD).map((item) => item.id), behind.map((item) => item.id));
   }
 
-  showProgress() {
-    if (!this.progress) return;
-    const steps = this.outbox.pending().reduce((n, event) => n + (event.local?.step ?? 0), 0);
-    const left = Math.max(0, this.progress.left - steps);
-    this.screen.setProgress(Math.max(0, this.total - left), this.total, left, this.progress.by_me);
+  showRecent() {
+    this.screen.setRecent(this.timeline.said, (id) => this.pictures.urlOf(id));
   }
 
-  showSaved() {
-    const offline = this.outbox.fails > 0 || (Boolean(this.problem) && !this.loaded);
-    this.screen.setSaved(this.outbox.pending().length, offline, this.outbox.problem);
+  // How far the work is, and whether it is safe.
+  showWork() {
+    const { outbox, problem, loaded, progress } = this.sitting;
+    if (progress) this.screen.setProgress(progress);
+    this.screen.setSaved(outbox.pending().length, outbox.fails > 0 || (Boolean(problem) && !loaded), outbox.problem);
   }
 }

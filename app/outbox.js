@@ -8,31 +8,59 @@ const MOST_AT_ONCE = 200;
 const LONGEST_WAIT = 15000; // milliseconds between two attempts
 const TIMEOUT = 20000;
 
+/**
+ * @typedef {{
+ *   uid: string, image: number, kind: string, label: string | null, target: string | null, note?: string | null,
+ *   shown_ms: number | null, batch: number | null,
+ * }} NewEvent
+ * @typedef {{key?: string, why?: string, step?: number}} Local what only this screen needs of an event
+ * @typedef {NewEvent & {said_at: string, t: number, local?: Local}} Kept
+ * @typedef {{acked: string[], refused: [uid: string, reason: string][], progress?: {left: number, by_me: number}}} Outcome
+ */
+
 class Outbox {
+  /**
+   * @param {{
+   *   project: string, annotator: string, url: string, token: string,
+   *   onAnswer: (answer: Outcome, sent: Kept[]) => void, onChange: () => void,
+   * }} options
+   */
   constructor({ project, annotator, url, token, onAnswer, onChange }) {
     this.prefix = `annotate-select:${project}:${encodeURIComponent(annotator)}:`;
-    Object.assign(this, { url, token, onAnswer, onChange });
-    this.unstored = new Map(); // events for which localStorage had no room
+    this.url = url;
+    this.token = token;
+    this.onAnswer = onAnswer;
+    this.onChange = onChange;
+    /** @type {Map<string, Kept>} events for which localStorage had no room */
+    this.unstored = new Map();
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    this.sending = false;
+    this.closed = false;
     this.fails = 0;
     this.problem = "";
     this.most = MOST_AT_ONCE;
     this.clock = Math.max(0, ...this.pending().map((event) => event.t));
-    this.listeners = [
-      ["online", () => this.send()],
-      ["pagehide", () => this.sendLast()],
-      ["storage", (e) => (e.key === null || e.key.startsWith(this.prefix)) && this.onChange()],
-    ];
-    for (const [type, listener] of this.listeners) window.addEventListener(type, listener);
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    window.addEventListener("online", () => this.send(), { signal });
+    window.addEventListener("pagehide", () => this.sendLast(), { signal });
+    const ours = (/** @type {StorageEvent} */ e) => e.key === null || e.key.startsWith(this.prefix);
+    window.addEventListener("storage", (e) => ours(e) && this.onChange(), { signal });
   }
 
   close() {
-    for (const [type, listener] of this.listeners) window.removeEventListener(type, listener);
+    this.listening.abort();
     clearTimeout(this.timer);
     this.closed = true;
     this.sendLast();
   }
 
-  // Keep an event; `local` holds what only this screen needs of it.
+  /**
+   * Keep an event, and send it.
+   * @param {NewEvent} event
+   * @param {Local} [local]
+   */
   add(event, local) {
     this.clock = Math.max(Date.now(), this.clock + 1); // strictly rising: the order of arrival decides what counts
     const kept = { ...event, said_at: new Date(this.clock).toISOString(), t: this.clock, local };
@@ -46,14 +74,17 @@ class Outbox {
     return kept;
   }
 
-  // Everything not yet acknowledged, of all tabs of this annotator, oldest first.
+  /**
+   * Everything not yet acknowledged, of all tabs of this annotator, oldest first.
+   * @returns {Kept[]}
+   */
   pending() {
     const events = [...this.unstored.values()];
     for (let i = 0; i < localStorage.length; i++) {
-      const name = localStorage.key(i);
+      const name = localStorage.key(i) ?? "";
       if (!name.startsWith(this.prefix)) continue;
       try {
-        events.push(JSON.parse(localStorage.getItem(name)));
+        events.push(JSON.parse(localStorage.getItem(name) ?? "null"));
       } catch {
         localStorage.removeItem(name); // not ours: we write whole JSON
       }
@@ -61,6 +92,7 @@ class Outbox {
     return events.filter((event) => event?.uid).sort((a, b) => a.t - b.t);
   }
 
+  /** @param {string[]} uids */
   forget(uids) {
     for (const uid of uids) {
       this.unstored.delete(uid);
@@ -68,10 +100,11 @@ class Outbox {
     }
   }
 
+  /** @param {number} wait milliseconds */
   schedule(wait) {
     if (this.closed) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.send(), wait);
+    this.timer = window.setTimeout(() => this.send(), wait);
   }
 
   // Send until nothing is left; after a failure try again later, ever less often.
@@ -102,18 +135,22 @@ class Outbox {
       const answer = await this.read(response);
       if (response.ok && Array.isArray(answer.acked)) {
         this.forget(answer.acked);
-        this.forget(answer.refused.map(([uid]) => uid));
+        this.forget(answer.refused.map((/** @type {[string, string]} */ [uid]) => uid));
         this.most = MOST_AT_ONCE;
         this.onAnswer(answer, sent);
       } else if ([400, 413].includes(response.status)) {
         this.isolate(sent, answer.error); // one event is at fault: find it, and let the others through
       } else {
-        throw Object.assign(new Error(response.status), { said: answer.error });
+        throw Object.assign(new Error(String(response.status)), { said: answer.error });
       }
       this.onChange();
     }
   }
 
+  /**
+   * @param {Kept[]} sent
+   * @param {string} [reason]
+   */
   isolate(sent, reason) {
     if (sent.length > 1) {
       this.most = Math.ceil(sent.length / 2);
@@ -124,6 +161,7 @@ class Outbox {
     this.onAnswer({ acked: [], refused: [[sent[0].uid, reason ?? "the server could not read it"]] }, sent);
   }
 
+  /** @param {Response} response */
   async read(response) {
     try {
       return await response.json();
@@ -132,6 +170,10 @@ class Outbox {
     }
   }
 
+  /**
+   * @param {Kept[]} events
+   * @param {RequestInit} options
+   */
   post(events, options) {
     const body = JSON.stringify({ events: events.map(({ t, local, ...event }) => event) });
     const headers = { "Content-Type": "application/json", "X-Annotate-Token": this.token };

@@ -1,36 +1,71 @@
 // Images by id, fetched and decoded before they are needed, so that the next one is there within a frame.
 
+/**
+ * @typedef {{retry?: boolean, said?: string}} Trouble retry: the network is away; said: the server has nothing to show
+ * @typedef {HTMLImageElement & {ready: Promise<Trouble | null>}} Picture `ready` says whether it can be shown
+ */
+
 class Pictures {
-  constructor(urlOf) {
-    this.urlOf = urlOf;
+  /**
+   * @param {(id: number, width: number) => string} urlOf
+   * @param {number} width pixels that a screen without zoom needs
+   */
+  constructor(urlOf, width) {
+    this.urlAt = urlOf;
+    this.width = width;
+    /** @type {Map<number, Picture>} */
     this.images = new Map();
   }
 
-  // The image, perhaps still loading: its `ready` resolves to null, or to what is the matter with it.
+  /** @param {number} id */
+  urlOf(id) {
+    return this.urlAt(id, this.width);
+  }
+
+  /**
+   * The image, perhaps still loading.
+   * @param {number} id
+   * @returns {Picture}
+   */
   get(id) {
     let image = this.images.get(id);
-    if (image) return image;
-    image = new Image();
-    image.decoding = "sync"; // decoded before it is shown, so that shown means seen
-    image.draggable = false;
-    image.src = this.urlOf(id);
-    image.ready = image.decode().then(() => null, () => this.whyNot(image.src));
-    this.images.set(id, image);
+    if (!image) this.images.set(id, (image = this.load(this.urlOf(id))));
     return image;
   }
 
+  /**
+   * @param {string} url
+   * @returns {Picture}
+   */
+  load(url) {
+    const image = new Image();
+    image.decoding = "sync"; // decoded before it is shown, so that shown means seen
+    image.draggable = false;
+    image.src = url;
+    const ready = image.decode().then(() => null, () => this.whyNot(url));
+    return Object.assign(image, { ready });
+  }
+
+  /** @param {number} id */
   forget(id) {
     this.images.delete(id);
   }
 
-  // Fetch what comes, keep what was just there, drop the rest.
+  /**
+   * Fetch what comes, keep what was just there, drop the rest.
+   * @param {number[]} ahead
+   * @param {number[]} behind
+   */
   keep(ahead, behind) {
     for (const id of ahead) this.get(id);
     const kept = new Set([...ahead, ...behind]);
     for (const id of this.images.keys()) if (!kept.has(id)) this.images.delete(id);
   }
 
-  // {retry} where the network is away, {said} where the server says that there is nothing to show.
+  /**
+   * @param {string} url
+   * @returns {Promise<Trouble>}
+   */
   async whyNot(url) {
     try {
       const response = await fetch(url);

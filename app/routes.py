@@ -24,11 +24,12 @@ from annotate_select.project import Project
 
 __all__ = ["routes"]
 
-SIZES = (128, 640, 1024, 1600, 2400)  # pixels of the longest side: few, so that the cache is small and often hit
+SIZES = (128, 256, 640, 1024, 1600, 2400)  # pixels of the longest side: few, so that the cache is small and often hit
 MOST_EVENTS = 1_000
 MOST_BYTES = 2_000_000
 MOST_QUEUE = 200
 MOST_RECENT = 50
+MOST_NOTE = 2_000
 # Exam images and audit picks look alike, so that nobody labels the exam with more care than the rest.
 CHANCE = "chosen at random"
 BY_CHANCE = ("random audit", "picked at random")  # how the reasons of picks made by chance begin
@@ -140,7 +141,14 @@ def _queue(visitor: Visitor, n: int) -> dict[str, object]:
             for one in project.queue(annotator, n)
         ],
         "recent": [
-            {"uid": one.uid, "image": one.image_id, "key": one.key, "kind": one.kind, "label": one.label}
+            {
+                "uid": one.uid,
+                "image": one.image_id,
+                "key": one.key,
+                "kind": one.kind,
+                "label": one.label,
+                "note": one.note,
+            }
             for one in project.recent(annotator, MOST_RECENT)
         ],
         "progress": _progress(project.progress(annotator)),
@@ -205,15 +213,16 @@ def _event(one: object, i: int, annotator: str) -> Event:
         said_at=_text(one, "said_at", i, optional=True),
         shown_ms=_whole(one, "shown_ms", i, optional=True),
         batch=_whole(one, "batch", i, optional=True),
+        note=_text(one, "note", i, optional=True, most=MOST_NOTE),
     )
 
 
-def _text(one: Mapping[str, object], name: str, i: int, *, optional: bool = False) -> str | None:
+def _text(one: Mapping[str, object], name: str, i: int, *, optional: bool = False, most: int = 200) -> str | None:
     value = one.get(name)
     if value is None and optional:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= 200:
-        raise RefusedError(400, f"events[{i}].{name} must be text of 1 to 200 characters, got {str(value)[:40]!r}")
+    if not isinstance(value, str) or not 0 < len(value) <= most:
+        raise RefusedError(400, f"events[{i}].{name} must be text of 1 to {most} characters, got {str(value)[:40]!r}")
     return value
 
 

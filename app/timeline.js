@@ -1,11 +1,27 @@
 // The images of this sitting in the order they are seen, what was said of each, and what can be undone.
 // Knows neither the screen nor the network.
 
+/**
+ * @typedef {{uid: string, image: number, kind: string, label: string | null, note?: string | null}} Said
+ * @typedef {Said & {target?: string | null, key?: string, why?: string}} Fact an event as it is folded into the timeline
+ * @typedef {{label: string, probability: number}} Suggestion
+ * @typedef {{annotator: string, kind: string, label: string | null, note?: string | null}} Opinion
+ * @typedef {{id: number, key: string, why?: string, batch?: number | null, suggestion?: Suggestion | null}} Listed
+ * an image as the server's queue lists it
+ * @typedef {Required<Listed> & {
+ *   choice: Said | null, flag: Said | null, earlier?: Said | null, open: boolean, touched?: boolean,
+ *   opinions?: Opinion[] | null,
+ * }} Item `choice` is what stands of its class, `flag` the last note that stands, `earlier` what was just taken back
+ */
+
 class Timeline {
   constructor() {
-    this.items = []; // {id, key, why, batch, choice, open, touched}
+    /** @type {Item[]} */
+    this.items = [];
+    /** @type {Map<number, Item>} */
     this.byId = new Map();
-    this.said = []; // decisions that stand, oldest first: {uid, image, kind, label}
+    /** @type {Said[]} what stands, oldest first */
+    this.said = [];
     this.at = -1;
   }
 
@@ -14,38 +30,52 @@ class Timeline {
   }
 
   get openCount() {
-    return this.items.reduce((n, item) => n + item.open, 0);
+    return this.items.reduce((n, item) => n + Number(item.open), 0);
   }
 
-  // What was said before this page was opened: the server's `recent`, then what it has not got yet.
+  /**
+   * What was said before this page was opened: the server's `recent`, then what it has not got yet.
+   * @param {Fact[]} recent newest first
+   * @param {(Fact & {local?: {key?: string, why?: string}})[]} pending oldest first
+   */
   restore(recent, pending) {
     const known = new Set(this.said.map((one) => one.uid));
-    for (const one of [...recent].reverse()) if (!known.has(one.uid)) this.apply({ ...one, key: one.key });
+    for (const one of [...recent].reverse()) if (!known.has(one.uid)) this.apply(one);
     for (const event of pending) {
       if (this.said.some((one) => one.uid === event.uid)) continue;
       this.apply({ ...event, key: event.local?.key, why: event.local?.why });
     }
   }
 
-  // Take in the server's queue; return how many images are new. `complete`: it holds all there is to see.
+  /**
+   * Take in the server's queue; return how many images are new.
+   * @param {Listed[]} queue
+   * @param {boolean} complete whether it holds all there is to see
+   */
   merge(queue, complete) {
     const before = this.items.length;
-    for (const one of queue) if (!this.byId.has(one.id)) this.push({ ...one, choice: null, open: true });
+    for (const one of queue) if (!this.byId.has(one.id)) this.push({ ...one, open: true });
     if (complete) this.dropTaken(new Set(queue.map((one) => one.id)));
     if (!this.openCount) this.reopenSkipped(queue);
     return this.items.length - before;
   }
 
-  // Somebody else has settled what the server lists no more; what was touched or is on screen here stays.
+  /**
+   * Somebody else has settled what the server lists no more; what was touched or is on screen here stays.
+   * @param {Set<number>} listed
+   */
   dropTaken(listed) {
     const current = this.current;
     const kept = this.items.filter((item) => !item.open || item.touched || item === current || listed.has(item.id));
     for (const item of this.items) if (!kept.includes(item)) this.byId.delete(item.id);
     this.items = kept;
-    this.at = kept.indexOf(current);
+    this.at = current ? kept.indexOf(current) : -1;
   }
 
-  // Skipped means later, and later is when nothing else is left.
+  /**
+   * Skipped means later, and later is when nothing else is left.
+   * @param {Listed[]} queue
+   */
   reopenSkipped(queue) {
     const current = this.current;
     for (const { id } of queue) {
@@ -55,25 +85,35 @@ class Timeline {
       this.items.push(item);
       item.open = true;
     }
-    this.at = this.items.indexOf(current);
+    this.at = current ? this.items.indexOf(current) : -1;
   }
 
-  // Fold one event, made here or in another tab, into what stands.
+  /**
+   * Fold one event, made here or in another tab, into what stands. A flag says nothing of the class.
+   * @param {Fact} event
+   */
   apply(event) {
-    const item = this.byId.get(event.image) ?? this.push({ id: event.image, key: event.key ?? "", why: event.why ?? "" });
-    if (event.kind === "undo") this.said = this.said.filter((one) => one.uid !== event.target);
-    else this.said.push({ uid: event.uid, image: event.image, kind: event.kind, label: event.label });
-    item.choice = this.said.findLast((one) => one.image === item.id) ?? null;
+    const { uid, image, kind, label, note } = event;
+    const item = this.byId.get(image) ?? this.push({ id: image, key: event.key ?? "", why: event.why ?? "" });
+    if (kind === "undo") this.said = this.said.filter((one) => one.uid !== event.target);
+    else this.said.push({ uid, image, kind, label, note });
+    const standing = this.said.filter((one) => one.image === image);
+    item.choice = standing.findLast((one) => one.kind !== "flag") ?? null;
+    item.flag = standing.findLast((one) => one.kind === "flag") ?? null;
     item.open = item.choice === null;
     item.touched = true;
     return item;
   }
 
-  push(item) {
-    const whole = { why: "", batch: null, choice: null, open: false, ...item };
-    this.items.push(whole);
-    this.byId.set(whole.id, whole);
-    return whole;
+  /**
+   * @param {Listed & {open?: boolean}} listed
+   * @returns {Item}
+   */
+  push(listed) {
+    const item = { why: "", batch: null, suggestion: null, choice: null, flag: null, open: false, ...listed };
+    this.items.push(item);
+    this.byId.set(item.id, item);
+    return item;
   }
 
   // Go to the next image that waits for a decision: onwards first, then what was left open before.
@@ -86,7 +126,10 @@ class Timeline {
     return (this.at = n);
   }
 
-  // Look at a neighbour without changing anything.
+  /**
+   * Look at a neighbour without changing anything.
+   * @param {number} step
+   */
   look(step) {
     const place = this.at + step;
     if (place < 0 || place >= this.items.length) return false;
@@ -94,11 +137,16 @@ class Timeline {
     return true;
   }
 
+  /** @param {number} id */
   goTo(id) {
-    this.at = this.items.indexOf(this.byId.get(id));
+    const item = this.byId.get(id);
+    if (item) this.at = this.items.indexOf(item);
   }
 
-  // The images that come next, for prefetching.
+  /**
+   * The images that come next, for prefetching.
+   * @param {number} n
+   */
   ahead(n) {
     return this.items.slice(Math.max(0, this.at)).filter((item) => item.open).slice(0, n);
   }

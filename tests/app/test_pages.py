@@ -15,7 +15,7 @@ from annotate_select.project import Project
 from annotate_select.recent import recent_projects
 
 ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
-PAGES = ["start", "label", "batch", "model", "trust", "export"]
+PAGES = ["start", "label", "map", "batch", "model", "trust", "export"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,7 @@ def test_every_page_opens_without_a_project(page: str) -> None:
     [
         ("start", "12 images"),
         ("label", "Who is labelling?"),
+        ("map", "There is no map yet"),
         ("batch", "Next batch"),
         ("model", "No model yet"),
         ("trust", "0 of 2 exam images have a label"),
@@ -103,7 +104,7 @@ def test_the_labeller_gets_a_token_and_no_queue(project: Project) -> None:
     project_id, _, token = given["token"].partition(".")
     assert project_id == project.id
     assert project.annotator_of(token) == "ana"
-    assert given["classes"] == ["ok", "crack", "dent"]
+    assert [(one["name"], one["key"]) for one in given["about"]] == [("ok", "1"), ("crack", "2"), ("dent", "3")]
     assert given["debug"] is False
 
 

@@ -145,6 +145,16 @@ def test_an_undo_takes_back_and_the_recent_list_follows(client: TestClient, proj
     assert answer["items"][0]["id"] == image
 
 
+def test_a_flag_carries_its_note_and_leaves_the_image_open(client: TestClient, project: Project) -> None:
+    image = first_image(client)
+    flag = event("u1", image, kind="flag", label=None, note="two objects")
+    assert send(client, flag).json()["acked"] == ["u1"]
+    assert [(one.kind, one.note) for one in history(project._home.db)] == [("flag", "two objects")]
+    answer = client.get("/api/queue").json()
+    assert answer["items"][0]["id"] == image
+    assert answer["recent"][0]["note"] == "two objects"
+
+
 def test_what_cannot_be_stored_is_refused_one_by_one(client: TestClient, project: Project) -> None:
     image = first_image(client)
     answer = send(
@@ -186,6 +196,8 @@ def test_a_body_that_is_no_list_of_events_is_refused(client: TestClient, body: b
         ("said_at", 5),
         ("shown_ms", "fast"),
         ("batch", "1"),
+        ("note", ""),
+        ("note", "x" * 2001),
     ],
 )
 def test_an_event_of_another_shape_is_refused_by_name(
