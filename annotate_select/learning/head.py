@@ -41,7 +41,9 @@ class Head:
 
     `regularisation` is the inverse strength C, as in scikit-learn: smaller is smoother. `cv_accuracy` is the plain
     share of held-out labels that were right in cross-validation at that regularisation, None when there were too few
-    labels for it. `classes_seen` (C,) tells which classes had labels; the others get probability 0.
+    labels for it. `classes_seen` (C,) tells which classes had labels; the others get probability 0. `held_out` is what
+    cross-validation said of each label without having learned from it, NaN where it says nothing; a stored head has
+    none.
     """
 
     weights: np.ndarray  # (d, C) float64, for directions
@@ -53,6 +55,7 @@ class Head:
     cv_accuracy: float | None
     n_labels: int
     classes_seen: np.ndarray  # (C,) bool
+    held_out: np.ndarray | None = None  # (l, C) float32 probabilities, in the order of the labels
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Return (n, C) float32 probabilities of features (n, d), read block by block, so a memory map will do.
@@ -145,7 +148,7 @@ def fit_head(
     folds = np.full(len(y), -1)
     if choose:
         folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
-    strength, temperature, accuracy = _choose(x.astype(np.float32), y, weights, folds, progress)
+    strength, temperature, accuracy, held_out = _choose(x.astype(np.float32), y, weights, folds, progress)
     linear = fit_linear(x, y, weights, strength, Linear.zeros(x.shape[1], len(seen)))
     progress("training", len(GRID) + 1, len(GRID) + 1, "")
     return Head(
@@ -158,6 +161,7 @@ def fit_head(
         cv_accuracy=accuracy,
         n_labels=len(y),
         classes_seen=np.isin(np.arange(n_classes), seen),
+        held_out=None if accuracy is None else _scatter(held_out, seen, n_classes).astype(np.float32),
     )
 
 
@@ -170,11 +174,11 @@ def mean_of(features: np.ndarray) -> np.ndarray:
 
 def _choose(
     x: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray, progress: Progress
-) -> tuple[float, float, float | None]:
-    """Return the regularisation of least held-out log-loss, its temperature and its plain accuracy."""
+) -> tuple[float, float, float | None, np.ndarray]:
+    """Return the regularisation of least held-out log-loss, its temperature, plain accuracy, and probabilities."""
     d, n_classes = x.shape[1], int(y.max()) + 1
     if folds.max() < 0:
-        return DEFAULT, 1.0, None
+        return DEFAULT, 1.0, None, np.full((len(y), n_classes), np.nan)
     models = [Linear.zeros(d, n_classes)] * (int(folds.max()) + 1)
     scored = _scored(y, folds, n_classes)
     best, best_loss, best_logits, worse = DEFAULT, np.inf, np.zeros((len(y), n_classes)), 0
@@ -189,7 +193,8 @@ def _choose(
         if worse == PATIENCE:
             break
     temperature = fit_temperature(best_logits[scored], y[scored], weights[scored])
-    return best, temperature, float((best_logits[scored].argmax(axis=1) == y[scored]).mean())
+    held_out = np.where(scored[:, None], softmax(best_logits, temperature), np.nan)  # (l, K)
+    return best, temperature, float((best_logits[scored].argmax(axis=1) == y[scored]).mean()), held_out
 
 
 def _held_out(

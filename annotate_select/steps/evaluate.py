@@ -13,8 +13,8 @@ from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_rows
+from annotate_select.steps.models import TrainedModel, model_folder, models
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
-from annotate_select.steps.train import TrainedModel, model_folder, models
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport, compare
 from annotate_select.trust.exam import ExamReport

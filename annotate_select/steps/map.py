@@ -25,7 +25,7 @@ from annotate_select.files import whole_file, write_whole
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.layout import Layout
-from annotate_select.steps.train import models
+from annotate_select.steps.models import models
 
 __all__ = ["COLOURINGS", "Group", "MapColours", "Neighbour", "map_colours", "neighbours", "write_map"]
 

@@ -21,7 +21,7 @@ from annotate_select.pool.sources import read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import BATCH, load_encoder, open_features
 from annotate_select.steps.home import Home
-from annotate_select.steps.train import models
+from annotate_select.steps.models import models
 from annotate_select.trust.novelty import Reference
 
 __all__ = ["Prediction", "predict"]

@@ -19,8 +19,8 @@ from annotate_select.selection.select import Strategy
 from annotate_select.selection.select import select as select_rows
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
-from annotate_select.steps.train import TrainedModel, models
 from annotate_select.trust.leaks import blocked
 
 __all__ = ["Batch", "Pick", "select", "stored_batch"]

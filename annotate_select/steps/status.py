@@ -9,7 +9,7 @@ import numpy as np
 from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
 from annotate_select.steps.home import Home
-from annotate_select.steps.train import TrainedModel, models
+from annotate_select.steps.models import TrainedModel, models
 
 __all__ = ["Round", "Status", "rounds", "status"]
 

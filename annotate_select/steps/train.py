@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,39 +15,11 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import saw_labels, training_rows
+from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
+from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
 
-__all__ = ["TrainedModel", "model_folder", "models", "train"]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedModel:
-    """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one.
-
-    Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None.
-    """
-
-    number: int
-    head: Head
-    classes: list[str]
-    features: str
-    features_digest: str
-    labels: int
-    labels_digest: str
-    cv_accuracy: float | None
-    exam_accuracy: float | None
-    left_out: int
-    created_at: str
-    features_saw_labels: bool = False
-
-    @property
-    def accuracy(self) -> float | None:
-        """The best estimate there is of how often the model is right."""
-        return self.exam_accuracy if self.exam_accuracy is not None else self.cv_accuracy
-
-    def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
-        return {name: value for name, value in vars(self).items() if name != "head"}
+__all__ = ["TrainedModel", "models", "train"]
 
 
 def train(
@@ -81,21 +51,6 @@ def train(
             progress=progress,
         )
         return _store(home, opened, fitted, state, rows, left_out, seen)
-
-
-def models(home: Home) -> list[TrainedModel]:
-    """Return every stored model, oldest first.
-
-    Raises LearningError naming a model whose files are damaged.
-    """
-    folder = home.root / "models"
-    numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
-    return [_load(home, number) for number in numbers]
-
-
-def model_folder(home: Home, number: int) -> Path:
-    """Return where model `number` is kept."""
-    return home.root / "models" / str(number)
 
 
 def _check(home: Home, labels: np.ndarray) -> None:
@@ -132,31 +87,7 @@ def _store(
             with whole_folder(model_folder(home, number)) as folder:
                 (folder / "weights.safetensors").write_bytes(fitted.to_bytes())
                 (folder / "model.json").write_text(json.dumps(description, indent=1))
+                write_opinions(folder, fitted, features.array, features.ids, rows)
         except FileExistsError:
             continue  # another process stored that number meanwhile: take the next
-        return _load(home, number)
-
-
-def _load(home: Home, number: int) -> TrainedModel:
-    folder = model_folder(home, number)
-    try:
-        description = json.loads((folder / "model.json").read_text())
-        head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
-        report = folder / "exam.json"
-        exam = json.loads(report.read_text())["accuracy"] if report.exists() else None
-        return TrainedModel(
-            number=number,
-            head=head,
-            classes=description["classes"],
-            features=description["features"],
-            features_digest=description["features_digest"],
-            labels=description["labels"],
-            labels_digest=description["labels_digest"],
-            cv_accuracy=description["cv_accuracy"],
-            exam_accuracy=exam,
-            left_out=description["left_out"],
-            created_at=description["created_at"],
-            features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
-        )
-    except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
-        raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error
+        return load_model(home, number)

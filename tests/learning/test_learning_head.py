@@ -41,6 +41,30 @@ def small() -> tuple[Mixture, Head]:
     return mixture, fit_head(*mixture.draw(400, seed=1), 4)
 
 
+def test_what_was_held_out_is_what_cross_validation_counted() -> None:
+    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(400, seed=1)
+    labels[labels == 3] = 4  # class 3 is never seen, and class 5 once
+    labels[0] = 5
+    head = fit_head(features, labels, 6)
+    assert head.held_out is not None
+    assert head.held_out.shape == (400, 6)
+    known = ~np.isnan(head.held_out).any(axis=1)
+    assert np.flatnonzero(~known).tolist() == [0]
+    said = head.held_out[known]
+    np.testing.assert_allclose(said.sum(axis=1), 1.0, rtol=1e-5)
+    assert (said[:, 3] == 0).all()
+    assert head.cv_accuracy == (said.argmax(axis=1) == labels[known]).mean()
+    flattered = head.probabilities(features)[known]
+    assert loss(flattered, labels[known]) < loss(said, labels[known])
+    assert Head.from_bytes(head.to_bytes()).held_out is None
+
+
+def test_nothing_is_held_out_of_too_few_or_of_labels_the_features_saw() -> None:
+    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(400, seed=1)
+    assert fit_head(features, labels, 4, choose=False).held_out is None
+    assert fit_head(features[:6], np.arange(6) % 2, 4).held_out is None
+
+
 def test_known_probabilities_are_recovered() -> None:
     mixture = Mixture(d=7, n_classes=4, apart=2.5)  # below 8 dimensions rows keep their lengths
     head = fit_head(*mixture.draw(3000, seed=1), 4)

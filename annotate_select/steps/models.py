@@ -1,0 +1,93 @@
+"""The stored models: models/NUMBER/ holds weights and a description, never a pickle. Reading them loads no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotate_select.errors import LearningError
+from annotate_select.learning.head import Head
+from annotate_select.steps.home import Home
+
+__all__ = ["TrainedModel", "load_model", "model_folder", "models", "newest_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one.
+
+    Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None.
+    """
+
+    number: int
+    head: Head
+    classes: list[str]
+    features: str
+    features_digest: str
+    labels: int
+    labels_digest: str
+    cv_accuracy: float | None
+    exam_accuracy: float | None
+    left_out: int
+    created_at: str
+    features_saw_labels: bool = False
+
+    @property
+    def accuracy(self) -> float | None:
+        """The best estimate there is of how often the model is right."""
+        return self.exam_accuracy if self.exam_accuracy is not None else self.cv_accuracy
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "head"}
+
+
+def models(home: Home) -> list[TrainedModel]:
+    """Return every stored model, oldest first.
+
+    Raises LearningError naming a model whose files are damaged.
+    """
+    return [load_model(home, number) for number in _numbers(home)]
+
+
+def newest_model(home: Home) -> TrainedModel | None:
+    """Return the model trained last, None while there is none; of the others nothing is read."""
+    numbers = _numbers(home)
+    return load_model(home, numbers[-1]) if numbers else None
+
+
+def model_folder(home: Home, number: int) -> Path:
+    """Return where model `number` is kept."""
+    return home.root / "models" / str(number)
+
+
+def load_model(home: Home, number: int) -> TrainedModel:
+    """Read model `number`; raises LearningError when its files are damaged."""
+    folder = model_folder(home, number)
+    try:
+        description = json.loads((folder / "model.json").read_text())
+        head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
+        report = folder / "exam.json"
+        exam = json.loads(report.read_text())["accuracy"] if report.exists() else None
+        return TrainedModel(
+            number=number,
+            head=head,
+            classes=description["classes"],
+            features=description["features"],
+            features_digest=description["features_digest"],
+            labels=description["labels"],
+            labels_digest=description["labels_digest"],
+            cv_accuracy=description["cv_accuracy"],
+            exam_accuracy=exam,
+            left_out=description["left_out"],
+            created_at=description["created_at"],
+            features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
+        )
+    except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
+        raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error
+
+
+def _numbers(home: Home) -> list[int]:
+    folder = home.root / "models"
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
