@@ -7,6 +7,7 @@ can mend, 2 wrong usage, 130 interrupted. The commands stand by theme in the cli
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -92,6 +93,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

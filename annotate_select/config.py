@@ -64,14 +64,7 @@ class FeaturesSettings(_Strict):
     """How features are stored."""
 
     dtype: Literal["float32", "float16"] = Field(default="float32", description="float16: half the space")
-    shared: str | None = Field(default=None, min_length=1, description="a folder in which projects share features")
-
-    @field_validator("shared")
-    @classmethod
-    def _folder(cls, shared: str | None) -> str | None:
-        if shared is not None and "://" in shared:
-            raise ValueError(f"must be a folder of this machine, or one mounted on it, got {shared!r}")
-        return shared
+    shared: str | None = Field(default=None, min_length=1, description="where projects share: a folder or a URL")
 
 
 class ExamSettings(_Strict):

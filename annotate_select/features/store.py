@@ -28,15 +28,15 @@ from annotate_select.features.merge import compact, merge, out_of_range
 from annotate_select.features.rows import (
     ROW,
     BlockWriter,
-    blocks,
     compare,
     partial_rows,
-    read_block,
     read_rows,
     read_sound,
     whole_features,
 )
 from annotate_select.features.shared import SharedFeatures
+from annotate_select.features.shared_place import Place
+from annotate_select.features.sharing import share_earlier, share_waiting
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
 
@@ -60,7 +60,7 @@ class Features:
 class FeatureStore:
     """The features of one project, stored as `dtype`, float32 or float16, and shared with others in `shared`."""
 
-    def __init__(self, folder: Path, dtype: str = "float32", shared: Path | None = None) -> None:
+    def __init__(self, folder: Path, dtype: str = "float32", shared: Place | None = None) -> None:
         self.folder = folder
         self.dtype = dtype
         self.shared = shared
@@ -197,14 +197,17 @@ class FeatureStore:
         total = len(self.pending(name, encoder, ids, fingerprints, replace=replace))
         folder = self._begin(name, encoder, replace)
         stored = _encode(encoder, folder, np.asarray(ids, np.int64), fingerprints, batches, total, progress, self.dtype)
-        if self.shared is not None:
-            _share(folder, SharedFeatures(self.shared, encoder.definition(), encoder.dim), encoder.dim)
+        shared = SharedFeatures(self.shared, encoder.definition(), encoder.dim) if self.shared is not None else None
+        if shared is not None:
+            share_waiting(folder, shared, encoder.dim)
         rows, array = _rows_or_none(folder) if replace else read_rows(folder)
         merge(folder, encoder.dim, rows, array, self.dtype)
         if not (folder / "ids.npy").exists():
             raise FeaturesError("not one image could be encoded; run `annotate-select add` again to see why")
         self._make_current(name, folder, encoder.definition())
         compact(folder, np.asarray(ids, np.int64))
+        if shared is not None:
+            share_earlier(folder, shared)
         return stored
 
     def _folders(self) -> Iterator[tuple[re.Match[str], Path]]:
@@ -292,14 +295,6 @@ def _encode(
     finally:
         writer.flush()
     return stored
-
-
-def _share(folder: Path, shared: SharedFeatures, dim: int) -> None:
-    """Give other projects the rows that wait in blocks, as they were encoded."""
-    for path in blocks(folder):
-        block = read_block(path, dim)
-        if block is not None:
-            shared.add(block["fingerprint"], block["features"])
 
 
 def _checked(features: np.ndarray, shape: tuple[int, int], dtype: str) -> np.ndarray:

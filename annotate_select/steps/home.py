@@ -45,10 +45,11 @@ class Home:
 
     def store(self) -> FeatureStore:
         """Return the project's feature store."""
+        from annotate_select.features.shared_place import place_of
         from annotate_select.features.store import FeatureStore
 
         chosen = self.config.features
-        shared = self.root / Path(chosen.shared).expanduser() if chosen.shared is not None else None
+        shared = place_of(chosen.shared, self.root) if chosen.shared is not None else None
         return FeatureStore(self.root / "features", chosen.dtype, shared)
 
     def lock(self, doing: str) -> AbstractContextManager[None]:

@@ -16,14 +16,16 @@ from store_tools import Mean, Pool, check, extend, folder_of
 from annotate_select import files
 from annotate_select.errors import FeaturesError
 from annotate_select.features import shared as shared_module
+from annotate_select.features import shared_place
 from annotate_select.features.shared import SharedFeatures
+from annotate_select.features.shared_place import FolderPlace
 from annotate_select.features.store import FeatureStore
 
 DEFINITION = Mean().definition()
 
 
 def project(tmp_path: Path, name: str, dtype: str = "float32") -> FeatureStore:
-    return FeatureStore(tmp_path / name / "features", dtype, tmp_path / "shared")
+    return FeatureStore(tmp_path / name / "features", dtype, FolderPlace(tmp_path / "shared"))
 
 
 def embed(store: FeatureStore, pool: Pool, encoder: Mean | None = None) -> int:
@@ -106,7 +108,7 @@ def test_no_space_or_a_read_only_folder_only_reads(tmp_path: Path, monkeypatch: 
         with files.storage_errors(path):
             raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(shared_module, "write_whole", refused)
+    monkeypatch.setattr(shared_place, "write_whole", refused)
     pool.values[2] = 20
     assert embed(project(tmp_path, "b"), pool) == 1
     check(project(tmp_path, "b"), pool)
@@ -130,7 +132,7 @@ def test_looking_stops_when_encoding_would_be_done(tmp_path: Path, monkeypatch: 
 
 def test_functions_and_features_made_of_others_are_not_shared(tmp_path: Path) -> None:
     for kind in ("function", "concatenation", "model"):
-        shared = SharedFeatures(tmp_path, {"kind": kind}, 3)
+        shared = SharedFeatures(FolderPlace(tmp_path), {"kind": kind}, 3)
         shared.add(np.array([b"a"], "S32"), np.ones((1, 3), np.float32))
     assert not list(tmp_path.rglob("*.block"))
 
@@ -143,10 +145,12 @@ def test_rows_found_are_those_of_the_fingerprints(
     folder = tmp_path_factory.mktemp("shared")
     for part in parts:
         names = np.array([f"{value:032x}" for value in part], "S32")
-        SharedFeatures(folder, {}, 2).add(names, np.array([[value, -value] for value in part], np.float32))
+        SharedFeatures(FolderPlace(folder), {}, 2).add(names, np.array([[value, -value] for value in part], np.float32))
     asked = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=20))
     found: dict[int, list[float]] = {}
-    for at, features in SharedFeatures(folder, {}, 2).find(np.array([f"{value:032x}" for value in asked], "S32")):
+    for at, features in SharedFeatures(FolderPlace(folder), {}, 2).find(
+        np.array([f"{value:032x}" for value in asked], "S32")
+    ):
         for position, row in zip(at.tolist(), features.tolist(), strict=True):
             assert position not in found
             found[position] = row
