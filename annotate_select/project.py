@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.layout import Layout
     from annotate_select.steps.map import MapColours, Neighbour
     from annotate_select.steps.predict import Prediction
+    from annotate_select.steps.review import ReviewItem
     from annotate_select.steps.select import Batch
     from annotate_select.steps.status import Round, Status
     from annotate_select.steps.train import TrainedModel
@@ -563,6 +564,12 @@ class Project:
 
         return layout(self._home, features, method, progress=progress)
 
+    def layouts(self, features: str | None = None) -> list[str]:
+        """Return the methods whose layouts are there already."""
+        from annotate_select.steps.layout import layouts
+
+        return layouts(self._home, features)
+
     def map_colours(self, by: str, layout: Layout) -> MapColours:
         """Return the group of each image of a layout: by label, prediction, certainty, batch, or age of the label.
 
@@ -583,6 +590,30 @@ class Project:
         from annotate_select.steps.map import neighbours
 
         return neighbours(self._home, image_id, k, features)
+
+    # --- in review ----------------------------------------------------------------------------------------------
+
+    def review(self, what: str, n: int = 50, offset: int = 0) -> list[ReviewItem]:
+        """Return what a reviewer should look at, the largest doubt first.
+
+        `what` is disputed, doubtful (labels a model contradicts that did not learn from them), unsure, flagged or
+        rejected.
+        """
+        from annotate_select.steps.review import review
+
+        return review(self._home, what, n, offset)
+
+    def review_counts(self) -> dict[str, int]:
+        """Return how many images each list of `review` holds."""
+        from annotate_select.steps.review import review_counts
+
+        return review_counts(self._home)
+
+    def review_item(self, image_id: int) -> ReviewItem:
+        """Return who said what of one image, and what a model says that did not learn from its label."""
+        from annotate_select.steps.review import review_item
+
+        return review_item(self._home, image_id)
 
     # --- in the background --------------------------------------------------------------------------------------
 

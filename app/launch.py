@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE))  # siblings import each other by name, as they do 
 import projects  # noqa: E402
 import streamlit as st  # noqa: E402
 from guard import SameOrigin  # noqa: E402
+from map_routes import map_routes  # noqa: E402
 from routes import routes  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.trustedhost import TrustedHostMiddleware  # noqa: E402
@@ -82,7 +83,7 @@ def main() -> None:
     url = f"http://{shown}:{port}/{address}"
     app = st.App(
         HERE / "streamlit_app.py",
-        routes=routes(),
+        routes=[*routes(), *map_routes()],
         middleware=_guards(arguments.host),
         lifespan=_announcing(url, not arguments.no_browser),
     )

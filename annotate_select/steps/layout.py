@@ -16,7 +16,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 
-__all__ = ["BETTER", "Layout", "layout"]
+__all__ = ["Layout", "layout", "layouts"]
 
 FORMAT = 1  # of the stored file, and of the way points are computed
 BETTER = "tsne"  # what is shown once it has been computed
@@ -44,8 +44,7 @@ def layout(
     a second. Raises FeaturesError as `open_features` does, or for an unknown method.
     """
     opened = open_features(home, features)
-    folder = home.store().encoder_folder(opened.name, opened.digest).parent / "layouts"
-    made_of = _made_of(home, opened)
+    folder, made_of = _folder(home, opened), _made_of(home, opened)
     if method is None:
         method = BETTER if _stored(folder, BETTER, made_of) is not None else QUICK
     points = _stored(folder, method, made_of) if method in METHODS else None
@@ -55,6 +54,20 @@ def layout(
     here = np.isin(opened.ids, images.pool_table(home.db).ids)
     keys = [key for key, kept in zip(opened.keys, here.tolist(), strict=True) if kept]
     return Layout(points[here], opened.ids[here], keys, method, opened.name, opened.digest)
+
+
+def layouts(home: Home, features: str | None = None) -> list[str]:
+    """Return the methods whose layouts are stored, of the rows that the features have now.
+
+    Raises FeaturesError as `open_features` does.
+    """
+    opened = open_features(home, features)
+    folder, made_of = _folder(home, opened), _made_of(home, opened)
+    return [method for method in METHODS if _stored(folder, method, made_of) is not None]
+
+
+def _folder(home: Home, features: Features) -> Path:
+    return home.store().encoder_folder(features.name, features.digest).parent / "layouts"
 
 
 def _made_of(home: Home, features: Features) -> str:
