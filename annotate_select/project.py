@@ -615,6 +615,12 @@ class Project:
 
         return review_item(self._home, image_id)
 
+    def audit_report(self) -> tuple[int, AuditReport] | None:
+        """Return the newest stored audit with its model's number; None while none was made."""
+        from annotate_select.steps.evaluate import audit_of
+
+        return audit_of(self._home)
+
     # --- in the background --------------------------------------------------------------------------------------
 
     def start(self, *command: str) -> Job:

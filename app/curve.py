@@ -11,6 +11,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from annotate_select.steps.status import Round, Status
+from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.intervals import Interval
 
@@ -25,8 +26,11 @@ CLASS_COLUMNS = {
 }
 
 
-def chart(rounds: Sequence[Round]) -> alt.LayerChart:
-    """Draw exam accuracy with its 95 % interval against labels; where there is no exam, cross-validated accuracy."""
+def chart(rounds: Sequence[Round], audit: AuditReport | None = None) -> alt.LayerChart:
+    """Draw exam accuracy with its 95 % interval against labels; where there is no exam, cross-validated accuracy.
+
+    With an audit, also what equally many picks and random images taught.
+    """
     rows = [
         {
             "labels": one.labels,
@@ -49,7 +53,20 @@ def chart(rounds: Sequence[Round]) -> alt.LayerChart:
     band = base.mark_errorband(opacity=0.18).encode(y=alt.Y("low:Q", title="accuracy", scale=scale), y2="high:Q")
     bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=70, filled=True)).encode(y=y, tooltip=tips)
-    return alt.layer(band, bars, line).properties(height=300)
+    marks = [_compared(audit, x, y)] if audit is not None and audit.accuracy_audit is not None else []
+    return alt.layer(band, bars, line, *marks).properties(height=300)
+
+
+def _compared(audit: AuditReport, x: alt.X, y: alt.Y) -> alt.Chart:
+    rows = [
+        {"labels": audit.size, "accuracy": accuracy, "measured": measured}
+        for accuracy, measured in ((audit.accuracy_picks, "picks alone"), (audit.accuracy_audit, "chance alone"))
+    ]
+    tips = ["labels:Q", alt.Tooltip("accuracy:Q", format=".1%"), "measured:N"]
+    shape = alt.Shape("measured:N", title=None, legend=alt.Legend(orient="top-left"))
+    colour = alt.Color("measured:N", legend=None)
+    marks = alt.Chart(alt.InlineData(values=rows)).mark_point(size=90, filled=True)
+    return marks.encode(x=x, y=y, shape=shape, color=colour, tooltip=tips)
 
 
 def class_rows(status: Status, report: ExamReport | None) -> list[dict[str, object]]:

@@ -19,7 +19,9 @@ from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport, compare
 from annotate_select.trust.exam import ExamReport
 
-__all__ = ["ExamAnswer", "audit", "evaluate", "exam_answers", "report_of"]
+__all__ = ["ExamAnswer", "audit", "audit_of", "evaluate", "exam_answers", "report_of"]
+
+AUDIT = "audit.json"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _answered(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np
 
 
 def audit(home: Home) -> AuditReport:
-    """Compare what picks and audit picks have taught so far, by the exam.
+    """Compare what picks and audit picks have taught so far, by the exam, and keep the report beside the model.
 
     Raises ExamError or LearningError where too little is labelled.
     """
@@ -108,7 +110,7 @@ def audit(home: Home) -> AuditReport:
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
     exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
     classes, centre, choose = len(home.config.classes), mean_of(features.array), not model.features_saw_labels
-    return compare(
+    report = compare(
         features.array[rows],
         state.labels[rows],
         np.array([state.roles[row] for row in rows.tolist()]),
@@ -117,6 +119,17 @@ def audit(home: Home) -> AuditReport:
         lambda some, labels: fit_head(some, labels, classes, centre=centre, choose=choose).probabilities,
         seed=home.config.seed,
     )
+    write_whole(model_folder(home, model.number) / AUDIT, json.dumps(report.as_dict(), indent=1))
+    return report
+
+
+def audit_of(home: Home) -> tuple[int, AuditReport] | None:
+    """Return the newest stored audit and the number of the model it stood beside; None where there is none."""
+    for model in reversed(models(home)):
+        file = model_folder(home, model.number) / AUDIT
+        if file.exists():
+            return model.number, AuditReport.from_dict(json.loads(file.read_text()))
+    return None
 
 
 def _model(home: Home, number: int | None) -> TrainedModel:

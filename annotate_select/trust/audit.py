@@ -9,8 +9,9 @@ comparison is, if anything, hard on the strategy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,12 @@ class AuditReport:
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AuditReport:
+        """Read what `as_dict` gave, also after it went through JSON."""
+        interval = values["interval"]
+        return cls(**{**values, "interval": Interval(**interval) if interval else None})
 
 
 def compare(

@@ -42,7 +42,11 @@ figures[3].metric(
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Accuracy against labels")
-    st.altair_chart(curve.chart(rounds), width="stretch")
+    compared = project.audit_report()
+    st.altair_chart(curve.chart(rounds, compared[1] if compared else None), width="stretch")
+    st.caption(
+        f"Against chance: {compared[1].verdict}." if compared else "Against chance: not compared yet, see Trust."
+    )
 with right:
     st.subheader("Classes")
     st.dataframe(curve.class_rows(status, report), hide_index=True, width="stretch", column_config=curve.CLASS_COLUMNS)

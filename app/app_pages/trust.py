@@ -31,5 +31,13 @@ with audit:
     st.caption("A random share of every batch shows it: models trained on picks against models trained on chance.")
     if st.button("Compare now", key="audit", disabled=not status.models):
         with st.spinner("Training on both …"):
-            found = project.audit()
-        st.write(found.verdict if found else "Too early: it takes a model and a labelled exam.")
+            if project.audit() is None:
+                st.write("Too early: it takes a model and a labelled exam.")
+    compared = project.audit_report()
+    if compared is not None:
+        number, found = compared
+        st.write(f"With the labels of model {number}: {found.verdict}.")
+        st.caption(
+            f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images; "
+            f"models of {found.size:,} labels each, measured on the exam, many times over."
+        )

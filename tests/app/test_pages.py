@@ -331,3 +331,14 @@ def test_a_class_that_is_there_already_is_one_error(project: Project) -> None:
     at.text_input(key="class_added-0").set_value("dent").run()
     assert len(errors(at)) == 1
     assert "distinct" in at.error[0].value
+
+
+def test_the_comparison_with_chance_is_kept(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.button(key="audit").click().run()
+    assert errors(at) == []
+    assert "too few audit labels to tell" in words(at)
+    number, audit = measured.audit_report() or pytest.fail("no audit was kept")
+    assert number == 1
+    assert audit == measured.audit()
+    assert audit.verdict in words(opened("model", measured))

@@ -79,6 +79,7 @@ def test_the_same_seed_gives_the_same_report_and_it_can_be_written() -> None:
     report = compared(3)
     assert report == compared(3)
     assert json.loads(json.dumps(report.as_dict()))["verdict"] == report.verdict
+    assert AuditReport.from_dict(json.loads(json.dumps(report.as_dict()))) == report
 
 
 def test_models_are_always_trained_on_two_classes_and_equal_numbers() -> None:
