@@ -17,14 +17,18 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from annotate_select import __version__
-from annotate_select.annotations.events import Event
+from annotate_select.annotations.events import Event, StoredEvent
 from annotate_select.annotations.queue import QueueItem, QueueProgress
 from annotate_select.errors import AnnotateSelectError, ImageError, UnknownImages
 from annotate_select.project import Project
+from annotate_select.steps.review import ReviewItem
 
 __all__ = ["routes"]
 
 SIZES = (128, 256, 640, 1024, 1600, 2400)  # pixels of the longest side: few, so that the cache is small and often hit
+LARGEST = 8192  # pixels of the longest side of what is asked for whole
+FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+NOT_KEPT = {"Cache-Control": "no-store"}
 MOST_EVENTS = 1_000
 MOST_BYTES = 2_000_000
 MOST_QUEUE = 200
@@ -32,6 +36,13 @@ MOST_RECENT = 50
 MOST_NOTE = 2_000
 # Exam images and audit picks look alike, so that nobody labels the exam with more care than the rest.
 CHANCE = "chosen at random"
+WHY_REVIEWED = {
+    "disputed": "annotators disagree",
+    "doubtful": "a model that had not seen the label contradicts it",
+    "unsure": "nobody could tell",
+    "flagged": "somebody asked to have a look",
+    "rejected": "called not usable, or none of the classes",
+}
 BY_CHANCE = ("random audit", "picked at random")  # how the reasons of picks made by chance begin
 
 
@@ -83,8 +94,7 @@ async def image(request: Request) -> Response:
     wanted = _number(request.query_params.get("w", "1024"), "w", 1, 100_000)
     size = next((size for size in SIZES if size >= wanted), SIZES[-1])
     path = await run_in_threadpool(visitor.project.thumbnail, request.path_params["id"], size)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return FileResponse(path, media_type="image/webp", headers=headers)
+    return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
 
 
 @answered
@@ -92,7 +102,31 @@ async def queue(request: Request) -> Response:
     """Answer with the images to show next, the latest decisions, and how far the work is."""
     visitor = await run_in_threadpool(_visitor, _header(request))
     n = _number(request.query_params.get("n", "50"), "n", 1, MOST_QUEUE)
-    return JSONResponse(await run_in_threadpool(_queue, visitor, n), headers={"Cache-Control": "no-store"})
+    return JSONResponse(await run_in_threadpool(_queue, visitor, n), headers=NOT_KEPT)
+
+
+@answered
+async def original(request: Request) -> Response:
+    """Answer with an image as large as it is, for who zooms in; only what is larger than any screen is made smaller."""
+    visitor = await run_in_threadpool(_visitor, request.query_params.get("t") or _header(request))
+    path = await run_in_threadpool(visitor.project.thumbnail, request.path_params["id"], LARGEST)
+    return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
+
+
+@answered
+async def review(request: Request) -> Response:
+    """Answer with images to review, or with `image` that one; with `reveal` others' opinions and the model's too."""
+    visitor = await run_in_threadpool(_visitor, _header(request))
+    asked = request.query_params
+    reveal = asked.get("reveal") == "1"
+    if "image" in asked:
+        image_id = _number(asked["image"], "image", 0, 10**9)
+        one = await run_in_threadpool(visitor.project.review_item, image_id)
+        return JSONResponse({"items": [_reviewed(one, visitor, "", reveal)]}, headers=NOT_KEPT)
+    n = _number(asked.get("n", "50"), "n", 1, MOST_QUEUE)
+    offset = _number(asked.get("offset", "0"), "offset", 0, 10**9)
+    answer = await run_in_threadpool(_review, visitor, asked.get("what", ""), n, offset, reveal)
+    return JSONResponse(answer, headers=NOT_KEPT)
 
 
 @answered
@@ -108,7 +142,9 @@ def routes() -> list[Route]:
     return [
         Route("/api/ping", ping),
         Route("/api/image/{id:int}", image),
+        Route("/api/original/{id:int}", original),
         Route("/api/queue", queue),
+        Route("/api/review", review),
         Route("/api/annotations", annotations, methods=["POST"]),
     ]
 
@@ -137,22 +173,57 @@ def _queue(visitor: Visitor, n: int) -> dict[str, object]:
     project, annotator = visitor.project, visitor.annotator
     return {
         "items": [
-            {"id": one.image_id, "key": one.key, "batch": one.batch, "why": _why(one)}
+            {
+                "id": one.image_id,
+                "key": one.key,
+                "batch": one.batch,
+                "why": _why(one),
+                "suggestion": _suggestion(one.suggestion, one.certainty),
+            }
             for one in project.queue(annotator, n)
         ],
-        "recent": [
-            {
-                "uid": one.uid,
-                "image": one.image_id,
-                "key": one.key,
-                "kind": one.kind,
-                "label": one.label,
-                "note": one.note,
-            }
-            for one in project.recent(annotator, MOST_RECENT)
-        ],
+        "recent": [_said_before(one) for one in project.recent(annotator, MOST_RECENT)],
         "progress": _progress(project.progress(annotator)),
     }
+
+
+def _review(visitor: Visitor, what: str, n: int, offset: int, reveal: bool) -> dict[str, object]:
+    """List what to review; what others said of it only when asked, so that a reviewer can look with fresh eyes."""
+    if what not in WHY_REVIEWED:
+        raise RefusedError(400, f"what must be one of {', '.join(WHY_REVIEWED)}, got {what[:40]!r}")
+    found = visitor.project.review(what, n, offset)
+    finals = [one for one in visitor.project.recent(visitor.annotator, MOST_RECENT) if one.kind == "final"]
+    return {
+        "items": [_reviewed(one, visitor, WHY_REVIEWED[what], reveal) for one in found],
+        "recent": [_said_before(one) for one in finals],
+    }
+
+
+def _reviewed(one: ReviewItem, visitor: Visitor, why: str, reveal: bool) -> dict[str, object]:
+    shown: dict[str, object] = {"id": one.image_id, "key": one.key, "batch": None, "why": why}
+    if not reveal:
+        return shown
+    others = [said for said in [*one.said, *one.flags] if said.annotator != visitor.annotator]
+    return shown | {
+        "opinions": [
+            {"annotator": said.annotator, "kind": said.kind, "label": said.label, "at": said.at, "note": said.note}
+            for said in others
+        ],
+        "votes": one.votes,
+        "state": one.state,
+        "label": one.label,
+        "final": one.final,
+        "suggestion": _suggestion(one.suggestion, one.certainty),
+    }
+
+
+def _said_before(one: StoredEvent) -> dict[str, object]:
+    said = {"uid": one.uid, "image": one.image_id, "key": one.key, "kind": one.kind, "label": one.label}
+    return {**said, "note": one.note}
+
+
+def _suggestion(label: str | None, certainty: float | None) -> dict[str, object] | None:
+    return {"label": label, "probability": certainty} if label is not None else None
 
 
 def _why(one: QueueItem) -> str:

@@ -168,12 +168,15 @@ def resolve(db: Database, keys: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def keys_of(db: Database, ids: Iterable[int]) -> dict[int, str]:
-    """Return the key of each id; unknown ids are left out."""
+def keys_of(db: Database, ids: Iterable[int], *, in_pool: bool = False) -> dict[int, str]:
+    """Return the key of each id; unknown ids are left out, and `in_pool` those that cannot be labelled."""
     found: dict[int, str] = {}
+    query = select(_images.id, _images.key)
+    if in_pool:
+        query = query.where(_images.status == "ok")
     with db.read() as connection:
         for some in _chunks(ids):
-            rows = connection.execute(select(_images.id, _images.key).where(_images.id.in_(some)))
+            rows = connection.execute(query.where(_images.id.in_(some)))
             found.update((row[0], row[1]) for row in rows)
     return found
 
