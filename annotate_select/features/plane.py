@@ -2,7 +2,7 @@
 
 `pca` shows the two directions in which features differ most: a second for 100,000 images, but clusters lie on top of
 each other. `tsne` keeps neighbours together (van der Maaten and Hinton, 2008; started from the principal components, as
-Kobak and Berens, 2019, advise): at most SAMPLE rows are laid out, and every other one is put between those of them that
+Kobak and Berens, 2019, advise): at most SAMPLE rows are laid out, and every other one is put beside those of them that
 look most like it. benchmarks/APP.md has what it was chosen over, and by which figures.
 """
 
@@ -27,7 +27,9 @@ DIMENSIONS = 50  # in which t-SNE looks for neighbours; further components are m
 STEPS = 500  # of gradient descent: 1,000 keep neighbours no better
 FEWEST = 8  # rows worth more than their principal components
 PERPLEXITY = 30.0  # about how many neighbours each row is to keep
-PLACED_BY = 3  # laid-out rows between which another one is put
+PLACED_BY = 5  # laid-out rows that another one may be put between ...
+CLOSE = 2.0  # ... of which those count that lie within so many usual distances of the nearest
+JITTER = 0.1  # usual distances
 EDGE = 0.001  # of the rows at either end do not decide the scale: one outlier must not squeeze the rest
 BLOCK = 2**22  # numbers (rows x d) held at a time: 16 MB
 
@@ -98,18 +100,23 @@ def _two(points: np.ndarray) -> np.ndarray:
 
 
 def _placed(rest: np.ndarray, sample: np.ndarray, laid: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
-    """Put each row (r, m) between its nearest rows of the sample (s, m), laid out at (s, 2), the nearer the closer."""
-    lengths = np.linalg.norm(sample, axis=1, keepdims=True)
-    found = nearest(
-        sample / np.maximum(lengths, 1e-9),
-        PLACED_BY,
-        queries=rest / np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-9),
-        seed=seed,
-        progress=progress,
-    )
-    weights = 1 / np.maximum(1 - found.cosines.astype(np.float64), 1e-6)
+    """Put each row (r, m) beside its nearest row of the sample (s, m), laid out at (s, 2).
+
+    It stands in the mean of its nearest rows that lie close together, moved a little so that no point covers another.
+    A mean over rows far apart would lie among strangers: it keeps neighbours worse than the nearest row alone.
+    """
+    found = nearest(_of_length_1(sample), PLACED_BY, queries=_of_length_1(rest), seed=seed, progress=progress)
+    places = laid[found.rows]  # (r, k, 2)
+    apart = np.linalg.norm(places - places[:, :1], axis=2)  # (r, k) from the nearest row
+    usual = float(np.median(np.sort(apart, axis=1)[:, 1]))
+    weights = (apart <= CLOSE * usual).astype(np.float64)
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray(np.einsum("rk,rkc->rc", weights, laid[found.rows]), dtype=np.float32)
+    moved = JITTER * usual * np.random.default_rng(seed).normal(size=(len(rest), 2))
+    return np.asarray(np.einsum("rk,rkc->rc", weights, places) + moved, dtype=np.float32)
+
+
+def _of_length_1(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def _components(features: np.ndarray, most: int, seed: int, progress: Progress) -> np.ndarray:
