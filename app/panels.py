@@ -11,7 +11,7 @@ from annotate_select.project import Project
 from annotate_select.steps.jobs import Job
 from annotate_select.steps.status import Status
 
-__all__ = ["job_panel", "need_project", "next_batch", "start_job"]
+__all__ = ["job_panel", "need_annotator", "need_project", "next_batch", "start_job"]
 
 BATCH = 50  # as many as a person labels in some minutes
 NOT_HERE = {"samples", "like"}  # what some strategies need and this page has no way to ask for
@@ -30,6 +30,29 @@ def need_project() -> Project:
         st.page_link("app_pages/start.py", label="Open or make a project", icon=":material/folder_open:")
         st.stop()
     return project
+
+
+def need_annotator(question: str, start: str) -> str:
+    """Return who is at the screen, or ask for a name first."""
+    if not state.annotator():
+        st.subheader(question)
+        with st.form("who", border=False, width=420):
+            st.text_input(
+                "Your name",
+                value=state.name_offered(),
+                key="name_typed",
+                help="Stored with every label. Two people who label together use two names.",
+            )
+            st.form_submit_button(start, type="primary", on_click=_take_name)
+        st.stop()
+    return state.annotator()
+
+
+def _take_name() -> None:
+    try:
+        state.set_annotator(st.session_state["name_typed"])
+    except ValueError as error:
+        state.say("error", str(error))
 
 
 def start_job(project: Project, *command: str) -> None:

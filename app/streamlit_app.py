@@ -14,9 +14,11 @@ state.begin()
 pages = [
     st.Page("app_pages/start.py", title="Project", icon=":material/folder_open:", default=True),
     st.Page("app_pages/label.py", title="Label", icon=":material/label:", url_path="label"),
+    st.Page("app_pages/bulk.py", title="Bulk", icon=":material/grid_view:", url_path="bulk"),
     st.Page("app_pages/map.py", title="Map", icon=":material/bubble_chart:", url_path="map"),
     st.Page("app_pages/batch.py", title="Batch", icon=":material/playlist_add:", url_path="batch"),
     st.Page("app_pages/model.py", title="Model", icon=":material/monitoring:", url_path="model"),
+    st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
     st.Page("app_pages/trust.py", title="Trust", icon=":material/verified:", url_path="trust"),
     st.Page("app_pages/export.py", title="Export", icon=":material/download:", url_path="export"),
 ]

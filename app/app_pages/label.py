@@ -5,31 +5,10 @@ from __future__ import annotations
 import state
 import streamlit as st
 from labeller import labeller
-from panels import job_panel, need_project, next_batch
+from panels import job_panel, need_annotator, need_project, next_batch
 
 project = need_project()
-
-
-def take_name() -> None:
-    """Take the name that was typed."""
-    try:
-        state.set_annotator(st.session_state["name_typed"])
-    except ValueError as error:
-        state.say("error", str(error))
-
-
-if not state.annotator():
-    st.subheader("Who is labelling?")
-    with st.form("who", border=False, width=420):
-        st.text_input(
-            "Your name",
-            value=state.name_offered(),
-            key="name_typed",
-            help="Stored with every label. Two people who label together use two names.",
-        )
-        st.form_submit_button("Start labelling", type="primary", on_click=take_name)
-    st.stop()
-
+annotator = need_annotator("Who is labelling?", "Start labelling")
 status = project.status()
 if status.images == 0 or not (status.batches or status.exam_total):
     job = job_panel(project)
@@ -38,13 +17,13 @@ if status.images == 0 or not (status.batches or status.exam_total):
         st.page_link("app_pages/start.py", label="Add images", icon=":material/folder_open:")
     st.stop()
 
-empty, leave = labeller(project, state.annotator())
+empty, leave = labeller(project, annotator)
 if leave:
     state.forget_annotator()
     st.rerun()
 job = project.job()
 running = job is not None and job.state == "running"
-if empty or project.progress(state.annotator()).left == 0:
+if empty or project.progress(annotator).left == 0:
     job_panel(project)
     if not running:
         st.write("Everything that was picked is labelled. Learn from it, and let the model choose what to label next:")

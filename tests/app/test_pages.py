@@ -66,6 +66,7 @@ def test_every_page_opens_without_a_project(page: str) -> None:
         ("map", "There is no map yet"),
         ("batch", "Next batch"),
         ("model", "No model yet"),
+        ("review", "Who is reviewing?"),
         ("trust", "0 of 2 exam images have a label"),
         ("export", "Export"),
     ],
@@ -342,3 +343,20 @@ def test_the_comparison_with_chance_is_kept(measured: Project) -> None:
     assert number == 1
     assert audit == measured.audit()
     assert audit.verdict in words(opened("model", measured))
+
+
+def test_a_project_without_doubts_has_nothing_to_review(project: Project) -> None:
+    at = opened("review", project, "rita")
+    assert errors(at) == []
+    assert "nothing to review" in words(at)
+
+
+def test_the_review_page_opens_the_first_list_that_holds_something(project: Project) -> None:
+    for name, label in (("ana", "ok"), ("ben", "crack")):
+        project.annotate({"0001.png": label}, annotator=name)
+    at = opened("review", project, "rita")
+    assert errors(at) == []
+    given = json.loads(at.get("bidi_component")[0].proto.json)
+    assert given["queue_url"] == "/api/review?what=disputed"
+    assert given["mode"] == "review"
+    assert "Annotators chose different classes" in words(at)

@@ -1,0 +1,40 @@
+"""Review: disagreements, doubts, and what was flagged, unsure or rejected; what is said here is the last word."""
+
+from __future__ import annotations
+
+import state
+import streamlit as st
+from labeller import labeller
+from panels import need_annotator, need_project
+
+LISTS = {
+    "disputed": ("Disagreements", "Annotators chose different classes, and no class has most of the votes."),
+    "doubtful": ("Likely wrong", "Labels that a model which had not seen them contradicts; the strongest doubt first."),
+    "unsure": ("Unsure", "Nobody could tell what these are."),
+    "flagged": ("Flagged", "Somebody asked to have a look, and wrote why."),
+    "rejected": ("Rejected", "Called not usable, or none of the classes."),
+}
+
+project = need_project()
+annotator = need_annotator("Who is reviewing?", "Start reviewing")
+counts = project.review_counts()
+if not any(counts.values()):
+    st.info("There is nothing to review: no disagreement, no doubt, nothing flagged, unsure or rejected.")
+    st.page_link("app_pages/label.py", label="Label", icon=":material/label:")
+    st.stop()
+
+default = next(name for name in LISTS if counts[name])
+what = st.segmented_control(
+    "List",
+    list(LISTS),
+    default=default,
+    required=True,
+    format_func=lambda one: f"{LISTS[one][0]} · {counts[one]:,}",
+    key="review_list",
+    label_visibility="collapsed",
+)
+st.caption(f"{LISTS[what][1]} What you choose here is final: it overrules the votes, and can be undone.")
+_, leave = labeller(project, annotator, queue_url=f"/api/review?what={what}", mode="review")
+if leave:
+    state.forget_annotator()
+    st.rerun()
