@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 
-__all__ = ["StoredBatch", "StoredPick", "batches", "newest", "picks_of", "store_batch"]
+__all__ = ["StoredBatch", "StoredPick", "batches", "newest", "picked_ids", "picks_of", "store_batch"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ def batches(db: Database) -> list[StoredBatch]:
 def newest(db: Database) -> StoredBatch | None:
     """Return the batch made last, None while there is none."""
     return next(reversed(batches(db)), None)
+
+
+def picked_ids(db: Database) -> set[int]:
+    """Return every image that is in a batch."""
+    with db.read() as connection:
+        return {row[0] for row in connection.execute(select(schema.picks.c.image_id).distinct())}
 
 
 def picks_of(db: Database, number: int) -> list[StoredPick]:

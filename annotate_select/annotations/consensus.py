@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,7 +49,11 @@ def consensus(annotations: Iterable[_Said]) -> dict[int, Consensus]:
 
 
 def _decide(said: list[_Said]) -> Consensus:
-    votes = Counter(one.label if one.kind == "label" else _REJECTED for one in said if one.kind in ("label", "reject"))
+    votes: dict[str | None, int] = {}  # no Counter: there are many images, most with one vote
+    for one in said:
+        if one.kind in ("label", "reject"):
+            vote = one.label if one.kind == "label" else _REJECTED
+            votes[vote] = votes.get(vote, 0) + 1
     written = {name if name is not None else "reject": n for name, n in votes.items()}
     finals = [one for one in said if one.kind == "final"]
     if finals:
@@ -57,7 +61,8 @@ def _decide(said: list[_Said]) -> Consensus:
         return Consensus(last, "labelled" if last is not None else "rejected", written, final=True)
     if not votes:
         return Consensus(None, "unsure" if any(one.kind == "unsure" for one in said) else "skipped", written)
-    (first, most), *others = votes.most_common(2)
-    if others and others[0][1] == most:
+    most = max(votes.values())
+    first, *others = [vote for vote, n in votes.items() if n == most]
+    if others:
         return Consensus(None, "disputed", written)
     return Consensus(first, "labelled" if first is not None else "rejected", written)

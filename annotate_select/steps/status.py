@@ -82,7 +82,7 @@ def status(home: Home) -> Status:
     settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
     drawn = exam.exam_ids(home.db)
     chosen = batches.batches(home.db)
-    picked = {pick.image_id for batch in chosen for pick in batches.picks_of(home.db, batch.number)}
+    picked = batches.picked_ids(home.db)
     trained = models(home)
     facts = Status(
         name=home.config.name,

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from annotate_select.annotations.batches import StoredBatch, StoredPick, batches, newest, picks_of, store_batch
+from annotate_select.annotations.batches import (
+    StoredBatch,
+    StoredPick,
+    batches,
+    newest,
+    picked_ids,
+    picks_of,
+    store_batch,
+)
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.exam import add_to_exam, exam_ids
 from annotate_select.errors import DatabaseError
@@ -31,6 +39,7 @@ def test_a_batch_comes_back_as_it_was_stored(db: Database) -> None:
     assert store(db, PICKS[:1], model=4) == 2
     assert picks_of(db, 1) == PICKS
     assert picks_of(db, 3) == []
+    assert picked_ids(db) == {pick.image_id for pick in PICKS}
     first, second = batches(db)
     assert newest(db) == second
     assert second.model == 4
