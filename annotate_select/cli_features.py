@@ -113,7 +113,8 @@ def features_show(output: Output, name: str) -> None:
 
     found = output.open().features_show(name)
     definition = json.dumps(found.definition, indent=2, ensure_ascii=False)
-    output.show(found.as_dict(), f"{found.line()}\n{definition}")
+    curve = f"\nlearning curve: {found.learning_curve}" if found.learning_curve else ""
+    output.show(found.as_dict(), f"{found.line()}{curve}\n{definition}")
 
 
 @features.command("health")

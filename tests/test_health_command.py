@@ -41,6 +41,11 @@ def test_health_is_measured_said_and_written(project: Project) -> None:
     assert json.loads(files[0].read_text()) == found.figures()
     with Image.open(files[1]) as picture:
         assert picture.size[0] > 500
+    assert files[2] == files[0].parent / "encoder" / "learning_curve.png"
+    made = files[2].read_bytes()
+    files[2].unlink()
+    assert project.features_health()[1][2].read_bytes() == made
+    assert project.features_show("autoencoder").learning_curve == str(files[2])
     assert len(found.sentences()) == 4
 
 

@@ -21,6 +21,7 @@ from annotate_select.errors import FeaturesError
 from annotate_select.features.encoder import chosen_device, loading, weights_digest
 from annotate_select.features.guided import UNLABELLED, usable
 from annotate_select.features.images import Images
+from annotate_select.features.learning_curve import FILE_NAME, learning_curve
 from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
 from annotate_select.features.training import Epoch, Trainer
 from annotate_select.files import digest, write_whole
@@ -108,6 +109,11 @@ class Autoencoder:
             rebuilt[rows] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
         return rebuilt
 
+    def learning_curve(self) -> bytes:
+        """Return a PNG of the losses of every epoch."""
+        told = self.labels is not None and self.config.kind != "dictionary"  # whose labels count before any epoch
+        return learning_curve(self.history, self.config.kind, self.stopped, told)
+
     def definition(self) -> dict[str, object]:
         """Return all that decides the features: architecture, weights, preprocessing, what it was trained on."""
         found: dict[str, object] = {
@@ -120,7 +126,7 @@ class Autoencoder:
         return found if self.labels is None else {**found, "labels": self.labels}
 
     def save(self, folder: Path) -> None:
-        """Write weights.safetensors and autoencoder.json into a folder."""
+        """Write weights.safetensors, autoencoder.json and learning_curve.png into a folder."""
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self._fitted().state_dict().items()}
         about = {
             "config": asdict(self.config),
@@ -132,6 +138,7 @@ class Autoencoder:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / "weights.safetensors")
         write_whole(folder / "autoencoder.json", json.dumps(about, indent=1) + "\n")
+        write_whole(folder / FILE_NAME, self.learning_curve())
 
     @classmethod
     def load(cls, folder: Path) -> Autoencoder:

@@ -12,6 +12,7 @@ from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
 from annotate_select.errors import FeaturesError, listed
 from annotate_select.features.derived import derived_parts
+from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.rows import compare, read_rows
 from annotate_select.features.store import FeatureStore
 from annotate_select.features.verify import Damage, mend, verify
@@ -37,6 +38,7 @@ class FeaturesInfo:
     bytes: int
     made_at: str | None  # ISO 8601, UTC
     problem: str | None  # why its files cannot be read
+    learning_curve: str | None  # a picture of how its encoder was trained, where it was
     definition: dict[str, object] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
@@ -159,6 +161,7 @@ def _info(store: FeatureStore, table: PoolTable, name: str, folder: Path, curren
         count, covered, dim, dtype = len(rows), int(same.sum()), array.shape[1], str(array.dtype)
     except FeaturesError as error:
         problem = str(error)
+    curve = folder / "encoder" / FILE_NAME
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     encoder = str(definition.get("model") or definition.get("kind") or "unknown")
     return FeaturesInfo(
@@ -174,6 +177,7 @@ def _info(store: FeatureStore, table: PoolTable, name: str, folder: Path, curren
         size,
         made,
         problem,
+        str(curve) if curve.exists() else None,
         definition,
     )
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from annotate_select.annotations import images
 from annotate_select.features.autoencoder import Autoencoder
-from annotate_select.features.derived import Concatenation, ModelOutput
+from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.health import (
     FEWEST_LABELS,
@@ -22,6 +22,7 @@ from annotate_select.features.health import (
     hubness,
     neighbour_accuracy,
 )
+from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.store import Features
 from annotate_select.features.views import augmented, is_grey
 from annotate_select.files import whole_file, write_whole
@@ -45,7 +46,7 @@ PIXEL_DIM = 128  # ... as this many principal components
 def health(home: Home, name: str | None = None, *, progress: Progress = silent) -> tuple[Health, list[Path]]:
     """Measure the features `name`; returns the figures and the files written beside them.
 
-    Files: health.json, and reconstructions.png where the encoder can rebuild images. Raises FeaturesError as
+    Files: health.json, and of an autoencoder reconstructions.png and its learning curve. Raises FeaturesError as
     `open_features` does.
     """
     found = open_features(home, name)
@@ -59,6 +60,9 @@ def health(home: Home, name: str | None = None, *, progress: Progress = silent) 
         _, pictures = _decode(home, found.ids[rows], encoder.image_size, progress)
         written.append(folder / "reconstructions.png")
         _draw(written[1], pictures, encoder.reconstruct(pictures))
+        written.append(folder / "encoder" / FILE_NAME)
+        if not written[2].exists():  # saved before there were such pictures
+            write_whole(written[2], encoder.learning_curve())
     return figures, written
 
 
@@ -96,7 +100,7 @@ def pixels(pictures: np.ndarray) -> np.ndarray:
 
 
 def _agreement(home: Home, found: Features, encoder: Encoder, progress: Progress) -> float | None:
-    if isinstance(encoder, Concatenation | ModelOutput):
+    if isinstance(encoder, Derived):
         return None  # made of other features: there is no image to change
     rows = _sample(len(found.ids), MOST_CHANGED, home.config.seed)
     kept, pictures = _decode(home, found.ids[rows], encoder.image_size, progress)
