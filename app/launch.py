@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE))  # siblings import each other by name, as they do 
 
 import projects  # noqa: E402
 import streamlit as st  # noqa: E402
+from bulk_routes import bulk_routes  # noqa: E402
 from guard import SameOrigin  # noqa: E402
 from map_routes import map_routes  # noqa: E402
 from routes import routes  # noqa: E402
@@ -83,7 +84,7 @@ def main() -> None:
     url = f"http://{shown}:{port}/{address}"
     app = st.App(
         HERE / "streamlit_app.py",
-        routes=[*routes(), *map_routes()],
+        routes=[*routes(), *map_routes(), *bulk_routes()],
         middleware=_guards(arguments.host),
         lifespan=_announcing(url, not arguments.no_browser),
     )

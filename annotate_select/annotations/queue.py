@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Label,
     Select,
@@ -30,6 +31,7 @@ from annotate_select.annotations.fold import judges
 
 __all__ = ["QueueItem", "QueueProgress", "hold", "next_images", "not_for_groups", "progress_counts", "release"]
 
+CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999 variables in old builds
 SETTLING = ("label", "unsure", "reject", "final")  # a skip leaves the image open
 
 _picks, _exam, _images = schema.picks.c, schema.exam.c, schema.images.c
@@ -96,13 +98,15 @@ def hold(
 ) -> list[int]:
     """Lease these images to an annotator instead of what they had, and return those that can be had, in their order.
 
-    Not to be had is what somebody settled or another annotator is looking at.
+    Not to be had is what is not in the pool, and what `not_for_groups` names.
     """
     at = time.time() if now is None else now
     with db.write() as connection:
         connection.execute(delete(schema.leases).where((_leases.annotator == annotator) | (_leases.expires <= at)))
-        closed = {row[0] for row in connection.execute(_settled().union(select(_leases.image_id)))}
-        free = [image_id for image_id in dict.fromkeys(ids) if image_id not in closed]
+        closed = {row[0] for row in connection.execute(_not_for_groups(annotator, at))}
+        wanted = [image_id for image_id in dict.fromkeys(ids) if image_id not in closed]
+        known = _in_pool(connection, wanted)
+        free = [image_id for image_id in wanted if image_id in known]
         if free:
             leased = {"annotator": annotator, "expires": at + lease_seconds}
             connection.execute(insert(schema.leases), [{"image_id": image_id, **leased} for image_id in free])
@@ -116,12 +120,8 @@ def not_for_groups(db: Database, annotator: str | None = None, *, now: float | N
     sample, and whoever labels it among look-alikes, prompted by what they are, no longer measures chance.
     """
     at = time.time() if now is None else now
-    looked_at = select(_leases.image_id).where(_leases.expires > at)
-    if annotator is not None:
-        looked_at = looked_at.where(_leases.annotator != annotator)
-    audits = select(_picks.image_id).where(_picks.role == "audit")
     with db.read() as connection:
-        return [row[0] for row in connection.execute(_settled().union(select(_exam.image_id), looked_at, audits))]
+        return [row[0] for row in connection.execute(_not_for_groups(annotator, at))]
 
 
 def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: float | None = None) -> QueueProgress:
@@ -169,8 +169,21 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
     )
 
 
-def _settled() -> Select[int]:
-    return select(_current.image_id).where(_current.kind.in_(SETTLING))
+def _not_for_groups(annotator: str | None, at: float) -> CompoundSelect[int]:
+    settled = select(_current.image_id).where(_current.kind.in_(SETTLING))
+    looked_at = select(_leases.image_id).where(_leases.expires > at)
+    if annotator is not None:
+        looked_at = looked_at.where(_leases.annotator != annotator)
+    audits = select(_picks.image_id).where(_picks.role == "audit")
+    return settled.union(select(_exam.image_id), looked_at, audits)
+
+
+def _in_pool(connection: Connection, ids: Sequence[int]) -> set[int]:
+    found: set[int] = set()
+    for start in range(0, len(ids), CHUNK):
+        some = _images.id.in_(ids[start : start + CHUNK])
+        found.update(row[0] for row in connection.execute(select(_images.id).where(some, _images.status == "ok")))
+    return found
 
 
 def _others(image_id: ColumnElement[int], annotator: str, at: float) -> ColumnElement[int]:

@@ -1,0 +1,89 @@
+"""A project whose images fall into groups that a test knows, and what the bulk page shows of them, by its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from harness import CLASSES, write_coded
+from playwright.sync_api import Locator, Page
+
+from annotate_select.annotations import exam, images
+from annotate_select.project import Project
+
+D = 16
+
+# Which number a shown image has, read from its pixels; null where a cell shows none.
+READ = """(root) => {
+  const canvas = new OffscreenCanvas(128, 96);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  return [...root.querySelectorAll(".cell")].map((cell) => {
+    const image = cell.querySelector("img");
+    let number = null;
+    if (image?.complete && image.naturalWidth) {
+      context.drawImage(image, 0, 0, 128, 96);
+      const at = (place) => context.getImageData(Math.round((place + 0.5) * 6.4), 3, 1, 1).data[1];
+      number = 0;
+      for (let bit = 0; bit < 10; bit++) if (at(bit + 1) > 127) number |= 1 << bit;
+    }
+    return { number, out: cell.classList.contains("out"), state: cell.dataset.state };
+  });
+}"""
+
+
+class Given:
+    """An encoder that was told the features; an image is the number of its row."""
+
+    image_size = 1
+    dim = D
+
+    def __init__(self, features: np.ndarray) -> None:
+        self.features = features
+
+    def definition(self) -> dict[str, object]:
+        return {"kind": "given", "features": self.features.tolist()}
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self.features[images[:, 0, 0, 0]], dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+
+
+def grouped_project(folder: Path, n: int, kinds: int, exam_size: int = 0) -> Project:
+    """Make a project of n coded photographs; photograph i is of kind i % kinds, and the last are the exam."""
+    project = Project.create(folder / "project", CLASSES, images=write_coded(folder / "photos", n))
+    table = images.pool_table(project._home.db)
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(kinds, D)) * 4
+    number = np.array([int(Path(key).stem) for key in table.keys])
+    features = middles[number % kinds] + rng.normal(size=(n, D))
+    rows = np.arange(n, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    project._home.store().extend("given", Given(features), table.ids, table.fingerprints, [(np.arange(n), rows)])
+    if exam_size:
+        exam.add_to_exam(project._home.db, table.ids[-exam_size:].tolist(), seed=0)
+    return project
+
+
+def grid(page: Page) -> Locator:
+    return page.locator(".bulk .grid")
+
+
+def cells(page: Page) -> list[dict[str, object]]:
+    """Return of each cell the number that its pixels say, and whether it is out."""
+    found: list[dict[str, object]] = grid(page).evaluate(READ)
+    return found
+
+
+def seen(page: Page) -> list[int]:
+    """Return the numbers of the images on screen, in their order."""
+    return [int(str(one["number"])) for one in cells(page) if one["number"] is not None]
+
+
+def wait_painted(page: Page, n: int, other_than: list[int] | None = None) -> list[int]:
+    """Wait until n cells are in and painted, and others than before if those are named; return their numbers."""
+    page.wait_for_function("n => window.__bulk?.grid.chosen.length === n", arg=n)
+    numbers = seen(page)
+    assert not set(numbers) & set(other_than or []), (numbers, other_than)
+    page.wait_for_function("() => performance.now() - window.__bulk.shownAt > 450")  # a person looks first
+    return numbers
