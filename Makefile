@@ -45,7 +45,16 @@ types: install-dev
 
 check: lint types
 
-test: check chromium
+# What checks the app's JavaScript; its own stamp, for npm is asked again only when the lock file changed.
+FRONTEND := tests/app/frontend
+$(FRONTEND)/node_modules/.installed: $(FRONTEND)/package-lock.json $(VENV)/.installed-dev
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix $(FRONTEND) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: frontend
+frontend: $(FRONTEND)/node_modules/.installed
+
+test: check chromium frontend
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 .PHONY: chromium
@@ -56,4 +65,4 @@ chromium:
 	|| { echo "the browser tests need chromium: install it, then run make test again"; exit 1; }
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) tests/app/frontend/node_modules dist build .mypy_cache .pytest_cache .ruff_cache
