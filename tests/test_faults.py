@@ -19,6 +19,7 @@ import pytest
 from annotate_select import Project, files
 from annotate_select.annotations.events import Event
 from annotate_select.errors import AnnotateSelectError, StorageError
+from annotate_select.steps import jobs
 
 COMMAND = [sys.executable, "-m", "annotate_select", "--quiet", "--project"]
 
@@ -278,6 +279,9 @@ def test_a_job_runs_and_tells(project_root: Path) -> None:
         assert now is not None
         assert now.state == "failed"
         assert "no model 9" in now.message
+    while any(child.returncode is None for child in jobs._children.values()):  # nobody has to ask for the job again
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_threads_label_at_once(project_root: Path) -> None:

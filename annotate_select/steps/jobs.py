@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -65,6 +66,7 @@ def start(root: Path, command: Sequence[str]) -> Job:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, whoever asks for the job then
     _children[process.pid] = process
     return job
 
@@ -122,9 +124,6 @@ class _Writer:
 
 def _judged(root: Path, job: Job) -> Job:
     """A job that says it runs, but whose process holds no lock any more, was killed."""
-    child = _children.get(job.pid)
-    if child is not None:
-        child.poll()
     if job.state != "running" or _locked(root):
         return job
     if job.stage == "starting" and time.time() - job.started_at < STARTING_SECONDS and not _ended(job):
