@@ -8,17 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annotate_select.errors import SelectionError
+from annotate_select.likeness import SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.geometry import BLOCK, directions
 from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
 __all__ = ["build_pool", "checked", "require_count", "require_fraction", "require_integer"]
 
-# Pairs of real photos looked at: above .995 nearly all are the same picture or one shot twice; at .99 many are
-# different things on the same background, and at .98 most.
-NEAR_DUPLICATE = 0.995
-# In very few dimensions strangers point the same way: in one, half of all images have cosine 1.
-FEWEST_DIMENSIONS = 8
 SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum; float16 is off by this much
 STREAM = 1  # keeps what strategies leave to chance independent of the audit, which is drawn with the plain seed
 
@@ -55,7 +51,7 @@ def build_pool(
     free = np.ones(n, dtype=bool)
     free[labeled] = False
     free[_rows("exclude", exclude, n)] = False
-    default = NEAR_DUPLICATE if d >= FEWEST_DIMENSIONS else 1.0
+    default = likeness_limit(SAME_PICTURE, d)
     return Pool(
         features=_frozen(directions(features)),
         candidates=_frozen(np.flatnonzero(free)),

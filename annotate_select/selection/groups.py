@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotate_select.likeness import MAYBE_SAME_PICTURE
 from annotate_select.selection.clustering import assign, centroids
 from annotate_select.selection.geometry import BLOCK, Workers
 
@@ -19,7 +20,6 @@ __all__ = ["Parts", "cosines_to", "fullest", "groups_of", "parts_of", "turned"]
 PART = 2_000  # rows a part is to have
 MOST_PARTS = 512
 SAMPLE = 2**16  # rows that the parts are found on
-NEAR_DUPLICATE = 0.98
 ROUNDING = 1e-9  # lengths below are no direction
 
 
@@ -107,7 +107,7 @@ def cosines_to(features: np.ndarray, mean: np.ndarray, row: int) -> np.ndarray:
 
 def _side_by_side(points: np.ndarray) -> np.ndarray:
     """Return positions (m,) in which each of the points (m, d) is followed by its near-duplicates, else in order."""
-    alike = points @ points.T > NEAR_DUPLICATE
+    alike = points @ points.T > MAYBE_SAME_PICTURE
     placed = np.zeros(len(points), dtype=bool)
     order: list[int] = []
     for position in range(len(points)):

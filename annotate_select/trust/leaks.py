@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotate_select.errors import ExamError
+from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
 
 __all__ = ["Leaks", "blocked"]
 
-NEAR_DUPLICATE = 0.98
-# In very few dimensions strangers point the same way: in one, half of all images have cosine 1.
-FEWEST_DIMENSIONS = 8
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
 BLOCK = 2**22  # numbers held at a time: 32 MB
 
@@ -57,7 +55,7 @@ def blocked(
     same_group = np.zeros(n, dtype=bool) if groups is None else np.isin(groups, groups[exam]) & (groups >= 0)
     threshold = near_duplicate
     if threshold is None:
-        threshold = NEAR_DUPLICATE if features.shape[1] >= FEWEST_DIMENSIONS else 1.0
+        threshold = likeness_limit(MAYBE_SAME_PICTURE, features.shape[1])
     alike = _alike(features, np.flatnonzero(exam), threshold) if threshold < 1 else np.zeros(n, dtype=bool)
     return Leaks(
         rows=exam | same_group | alike,
