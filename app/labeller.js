@@ -8,7 +8,6 @@
 
 const AHEAD = 24; // images fetched before they are needed
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
-const LARGE = 2400; // pixels of the largest rendition that the server makes
 /**
  * @typedef {{
  *   data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void,
@@ -53,15 +52,15 @@ class Labeller {
     this.turn = {};
     this.broken = this.tabbing = false;
     this.spoken = "";
-    /** @type {WeakSet<HTMLImageElement>} images with all the pixels there are */
-    this.largest = new WeakSet();
     /** @type {Mounted["setStateValue"]} */
     this.tell = () => {};
     /** @type {Mounted["setTriggerValue"]} */
     this.trigger = () => {};
-    /** @param {number} id @param {number} width */
-    const urlOf = (id, width) => `${data.image_url}/${id}?w=${width}&t=${encodeURIComponent(data.token)}`;
+    const token = encodeURIComponent(data.token);
+    /** @param {number} id @param {number} [width] all there is, if none is given */
+    const urlOf = (id, width) => (width ? `${data.image_url}/${id}?w=${width}&t=${token}` : `${data.original_url}/${id}?t=${token}`);
     this.pictures = new Pictures(urlOf, 1024);
+    this.sharper = new Sharpener(this.pictures);
     this.screen = new LabelScreen(root, data, {
       decide: (e, kind, label) => this.click(e, kind, label),
       goTo: (id) => this.goTo(id),
@@ -70,7 +69,7 @@ class Labeller {
       openFlag: () => this.openFlag(),
       accept: () => this.accept(),
       reveal: () => this.reveal(),
-      zoomed: (viewer) => this.sharpen(viewer),
+      sharpen: (all) => this.sharpen(all),
       urlOf,
     });
     this.screen.setMessage("Opening the queue …", "");
@@ -292,23 +291,24 @@ class Labeller {
       if (turn !== this.turn) return;
       this.shown = item.id;
       this.shownAt = performance.now();
+      if (this.screen.viewer.kept) this.screen.viewer.apply(); // this image may need more pixels
       this.screen.say(`${this.spoken}Image ${item.key}. ${this.note(item)}`);
       this.spoken = "";
     });
   }
 
-  // Zoomed beyond the pixels there are, fetch more of them. The image stays the one it is, and keys are for it all along.
-  /** @param {Viewer} viewer */
-  async sharpen(viewer) {
-    const { image } = viewer;
+  /**
+   * Zoomed beyond the pixels there are, fetch more. The image stays the one it is, and keys are for it all along.
+   * @returns {Promise<boolean>} whether the image on screen has all its pixels now
+   */
+  async sharpen(all = false) {
+    const { image } = this.screen.viewer;
     const current = image && this.timeline.current;
-    if (!current || this.shown !== current.id || viewer.magnification <= 1) return;
-    if (this.largest.has(image)) return; // or they are on their way
-    this.largest.add(image);
-    const large = this.pictures.load(this.pictures.urlAt(current.id, LARGE));
-    this.largest.add(large);
-    const problem = await large.ready;
-    if (!problem && this.shown === current.id && viewer.image === image) this.screen.setImage(large, current, true);
+    if (!current || this.shown !== current.id) return false;
+    return this.sharper.more(image, current.id, all, (larger, smaller) => {
+      if (this.shown === current.id && this.screen.viewer.image === smaller) this.screen.setImage(larger, current, true);
+      return this.screen.viewer.image === larger;
+    });
   }
 
   /** @param {Item | null} item */

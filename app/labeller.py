@@ -58,6 +58,7 @@ def labeller(
             "events_url": "/api/annotations",
             "queue_url": queue_url,
             "image_url": "/api/image",
+            "original_url": "/api/original",
             "told_empty": bool(told and told.get("empty")),
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },

@@ -7,7 +7,7 @@
 
 class Pictures {
   /**
-   * @param {(id: number, width: number) => string} urlOf
+   * @param {(id: number, width?: number) => string} urlOf
    * @param {number} width pixels that a screen without zoom needs
    */
   constructor(urlOf, width) {
@@ -75,4 +75,55 @@ class Pictures {
       return { retry: true };
     }
   }
+}
+
+const LARGE = 2400; // pixels of the largest rendition before the whole image
+
+// Larger renditions of the image on screen: first what most zooms need, then all its pixels.
+class Sharpener {
+  /** @param {Pictures} pictures */
+  constructor(pictures) {
+    this.pictures = pictures;
+    /** @type {WeakMap<HTMLImageElement, Promise<HTMLImageElement>>} what an image is being, or was, replaced by */
+    this.begun = new WeakMap();
+    /** @type {WeakSet<HTMLImageElement>} images with all the pixels there are */
+    this.whole = new WeakSet();
+  }
+
+  /**
+   * Replace an image by a larger rendition of it.
+   * @param {HTMLImageElement} image
+   * @param {number} id
+   * @param {boolean} all whether to go on until there are no more pixels
+   * @param {(larger: HTMLImageElement, smaller: HTMLImageElement) => boolean} put
+   * show one instead of the other; false where that one is gone
+   * @returns {Promise<boolean>} whether what is shown has all the pixels there are
+   */
+  async more(image, id, all, put) {
+    if (this.whole.has(image) || longest(image) < this.pictures.width) return true;
+    if (this.begun.has(image) && !all) return false;
+    const begun = this.begun.get(image) ?? this.larger(image, id);
+    this.begun.set(image, begun);
+    const larger = await begun;
+    if (larger === image) this.begun.delete(image); // it did not come; another time, perhaps
+    if (larger === image || !put(larger, image)) return false;
+    return this.whole.has(larger) || (all && this.more(larger, id, all, put));
+  }
+
+  /**
+   * @param {HTMLImageElement} image
+   * @param {number} id
+   */
+  async larger(image, id) {
+    const last = longest(image) >= LARGE;
+    const larger = this.pictures.load(last ? this.pictures.urlAt(id) : this.pictures.urlAt(id, LARGE));
+    if (await larger.ready) return image;
+    if (last || longest(larger) < LARGE) this.whole.add(larger);
+    return larger;
+  }
+}
+
+/** @param {HTMLImageElement} image */
+function longest(image) {
+  return Math.max(image.naturalWidth, image.naturalHeight);
 }

@@ -4,12 +4,12 @@
 /**
  * @typedef {{
  *   mode: "label" | "review", project: string, annotator: string, about: About[], token: string, events_url: string,
- *   queue_url: string, image_url: string, told_empty: boolean, debug: boolean,
+ *   queue_url: string, image_url: string, original_url: string, told_empty: boolean, debug: boolean,
  * }} Data what the page's script says
  * @typedef {{
  *   decide: (e: Event, kind: string, label: string | null) => void, goTo: (id: number) => void, leave: () => void,
  *   flag: (note: string) => void, openFlag: () => void, accept: () => void, reveal: () => void,
- *   zoomed: (viewer: Viewer) => void, urlOf: (id: number, width: number) => string,
+ *   sharpen: (all?: boolean) => Promise<boolean>, urlOf: (id: number, width: number) => string,
  * }} Acts what buttons do
  */
 
@@ -46,7 +46,10 @@ class LabelScreen {
     this.live = element("div", { className: "live", role: "status", ariaLive: "polite" });
 
     this.hero = element("div", { className: "hero" });
-    this.viewer = new Viewer(this.hero, { zoomed: (viewer) => this.zoomed(viewer) });
+    this.viewer = new Viewer(this.hero, {
+      zoomed: (viewer) => this.zoomed(viewer),
+      sharpen: () => on.sharpen(true),
+    });
     this.viewBar = new ViewBar(this.viewer);
     this.guide = new Guide(data.about, (id) => on.urlOf(id, 128));
     this.noteField = new NoteField((note) => on.flag(note));
@@ -100,8 +103,9 @@ class LabelScreen {
   }
 
   buildStage() {
-    const over = [this.caption, this.ribbon, this.flagged, this.hintLine, this.noteField.panel, this.help];
-    return element("div", { className: "stage" }, this.viewBar.panel, this.hero, ...over);
+    const over = [this.ribbon, this.flagged, this.hintLine, this.noteField.panel];
+    const frame = element("div", { className: "frame" }, this.hero, ...over);
+    return element("div", { className: "stage" }, this.viewBar.panel, frame, this.caption, this.help);
   }
 
   buildSide() {
@@ -208,7 +212,7 @@ class LabelScreen {
   /** @param {Viewer} viewer */
   zoomed(viewer) {
     this.viewBar?.showZoom();
-    this.on.zoomed(viewer);
+    if (viewer.scale > 1 && viewer.magnification > 1) this.on.sharpen();
   }
 
   // --- what is said about the work -----------------------------------------------------------------------------------

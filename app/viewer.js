@@ -9,7 +9,8 @@ const LEVELS = /** @type {const} */ (["brightness", "contrast"]);
 class Viewer {
   /**
    * @param {HTMLElement} hero what holds the image, and cuts off what does not fit
-   * @param {{zoomed: (viewer: Viewer) => void}} on
+   * @param {{zoomed: (viewer: Viewer) => void, sharpen: () => Promise<boolean>}} on
+   * sharpen: have the image replaced by itself with all its pixels, and say whether it was
    */
   constructor(hero, on) {
     this.hero = hero;
@@ -60,7 +61,7 @@ class Viewer {
     if (what === "in") this.zoom(ZOOM_STEP, width / 2, height / 2);
     else if (what === "out") this.zoom(1 / ZOOM_STEP, width / 2, height / 2);
     else if (what === "fit") this.toggle(width / 2, height / 2);
-    else if (what === "actual") this.zoom(1 / this.magnification, width / 2, height / 2);
+    else if (what === "actual") this.actual(width / 2, height / 2);
     else this.pan({ left: PAN_STEP, right: -PAN_STEP }[what] ?? 0, { up: PAN_STEP, down: -PAN_STEP }[what] ?? 0);
   }
 
@@ -70,7 +71,17 @@ class Viewer {
    * @param {number} y
    */
   toggle(x, y) {
-    this.zoom(Math.abs(this.scale - 1) > 0.001 ? 1 / this.scale : 1 / this.magnification, x, y);
+    if (Math.abs(this.scale - 1) > 0.001) this.zoom(1 / this.scale, x, y);
+    else this.actual(x, y);
+  }
+
+  /**
+   * A pixel of the image for a pixel of the screen; what was loaded until now may be smaller than the image.
+   * @param {number} x
+   * @param {number} y
+   */
+  async actual(x, y) {
+    if (await this.on.sharpen()) this.zoom(1 / this.magnification, x, y);
   }
 
   /**
