@@ -17,10 +17,10 @@ __all__ = ["embed", "features", "map_"]
     default="autoencoder",
     show_default=True,
     help="auto (tries what is installed), autoencoder, autoencoder:KIND, efficientnet_lite0, torchvision:NAME, "
-    "timm:NAME, onnx:FILE, module:function, a+b or model:PATH.",
+    "timm:NAME, onnx:FILE, module:function, a+b, model:PATH or compressed:NAME.",
 )
 @click.option("--name", help="Name of the features (default: the encoder's).")
-@click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's features.")
+@click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's or of compressed features.")
 @click.option("--image-size", type=click.IntRange(8, 1024), help="Side in pixels at which the encoder sees images.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Local weights of a backbone (.safetensors, .pth).")
 @click.option("--retrain", is_flag=True, help="Replace the features of this name by new ones.")

@@ -1,4 +1,4 @@
-"""Features made of other features: several side by side, or what a trained model says of them.
+"""Features made of other features: several side by side, what a trained model says of them, or compressed ones.
 
 To the store these are encoders like any other, but what they encode are rows of their parts' features side by side,
 (b, D), in place of images.
@@ -7,6 +7,7 @@ To the store these are encoders like any other, but what they encode are rows of
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +33,30 @@ class Part:
     dim: int
 
 
-class Derived:
-    """What both kinds have in common; `parts` say which columns of (b, D) are whose, in their order."""
+class Derived(ABC):
+    """What all kinds have in common; `parts` say which columns of (b, D) are whose, in their order."""
 
     image_size = 0  # there are no images
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = tuple(parts)
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Return the width of the features."""
+
+    @abstractmethod
+    def definition(self) -> dict[str, object]:
+        """Return everything that decides the features, as JSON values."""
+
+    @abstractmethod
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Encode rows (b, D) of the parts side by side as features (b, dim) float32."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write into `folder`, which exists, what loading needs."""
 
     def _definition(self, kind: str) -> dict[str, object]:
         return {
@@ -109,7 +127,7 @@ class ModelOutput(Derived):
 
 def derived_parts(definition: Mapping[str, object]) -> list[Part]:
     """Return the parts that a definition names, none for an encoder of images."""
-    if definition.get("kind") not in ("concatenation", "model"):
+    if definition.get("kind") not in ("concatenation", "model", "compressed"):
         return []
     content = json.loads(json.dumps(definition))
     widths = zip(content["order"], content["widths"], strict=True)

@@ -65,12 +65,12 @@ def learn(
     encoder.project.bias.copy_(torch.from_numpy(bias))
 
 
-def components(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def components(codes: np.ndarray, dim: int, seed: int, evened: float = EVENED) -> tuple[np.ndarray, np.ndarray]:
     """Return weight (dim, c) and bias (dim,) that turn codes (n, c) into principal components, partly evened out.
 
     Strong directions drown what weak ones know, and evened out entirely, weak ones drown it all in noise: neighbours
-    among thousands of labels like the one, few labels the other. Variances keep two thirds of their logarithms, and
-    1 is their mean. Directions that the codes do not have stay 0.
+    among thousands of labels like the one, few labels the other. Variances lose the share `evened` of their logarithms,
+    and 1 is their mean. Directions that the codes do not have stay 0.
     """
     mean = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = codes - mean
@@ -79,7 +79,7 @@ def components(codes: np.ndarray, dim: int, seed: int) -> tuple[np.ndarray, np.n
     variance = singular.astype(np.float64) ** 2 / len(codes)  # (rank,)
     weight = np.zeros((dim, codes.shape[1]), np.float32)
     if variance.sum() > 0:
-        scale = (variance + SHRINKAGE * variance.mean()) ** (-EVENED / 2)
+        scale = (variance + SHRINKAGE * variance.mean()) ** (-evened / 2)
         scale /= np.sqrt((variance * scale**2).sum() / dim)
         weight[:rank] = axes * scale[:, None]
     return weight, -weight @ mean

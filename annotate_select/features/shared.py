@@ -30,7 +30,7 @@ SIZE = 16  # bytes of the digest that names a block
 MOST = 2**24  # bytes of a definition
 NAMES_BYTES = 128 + 32 * BLOCK_ROWS  # the fingerprints of a block, if it has no more rows than those written here
 SECONDS, SECONDS_AN_IMAGE = 1.0, 0.001  # looking takes no longer than encoding would
-NOT_SHARED = ("concatenation", "model", "function")  # made faster than found; or the definition does not say it all
+NOT_SHARED = ("concatenation", "model", "compressed", "function")  # made faster than found, or not all of it is said
 
 
 class SharedFeatures:

@@ -1,4 +1,4 @@
-"""Features made of stored features: `a+b` side by side, or `model:PATH`, what a trained model says of them."""
+"""Features made of stored features: `a+b` side by side, `model:PATH`, what a trained model says, `compressed:NAME`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from annotate_select.errors import FeaturesError, LearningError
+from annotate_select.features.compressed import MOST_ROWS, Compressed
 from annotate_select.features.definitions import differences
-from annotate_select.features.derived import Concatenation, ModelOutput, Part, derived_parts
+from annotate_select.features.derived import Concatenation, Derived, ModelOutput, Part, derived_parts
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.learning.head import Head
 from annotate_select.progress import Progress, silent
 
-__all__ = ["derived_name", "fill_derived", "is_derived", "make_derived", "require_fresh"]
+__all__ = [
+    "COMPRESSED",
+    "derived_name",
+    "fill_derived",
+    "is_derived",
+    "make_derived",
+    "require_fresh",
+    "train_compressed",
+]
+
+COMPRESSED = "compressed:"  # begins the name of an encoder of latents
 
 ROWS = 4096  # read and scaled together
 OUTPUT = "probabilities"  # what is taken of a model where nothing else is asked for
@@ -26,11 +37,13 @@ _TAKEN = re.compile(r":(probabilities|logits|penultimate)$")
 
 def is_derived(encoder: str) -> bool:
     """Tell whether an encoder's name asks for features made of others."""
-    return encoder.startswith("model:") or ("+" in encoder and ":" not in encoder)
+    return encoder.startswith(("model:", COMPRESSED)) or ("+" in encoder and ":" not in encoder)
 
 
 def derived_name(encoder: str) -> str:
-    """Return the name of such features where none is given: `a+b`, or the model's project and number."""
+    """Return the name where none is given: `a+b`, `compressed-a`, or the model's project and number."""
+    if encoder.startswith(COMPRESSED):
+        return encoder.replace(COMPRESSED, "compressed-")
     if not encoder.startswith("model:"):
         return encoder
     folder = _model_folder(_TAKEN.sub("", encoder.removeprefix("model:")))
@@ -53,7 +66,7 @@ def make_derived(store: FeatureStore, encoder: str) -> Concatenation | ModelOutp
 def fill_derived(
     store: FeatureStore,
     name: str,
-    encoder: Concatenation | ModelOutput,
+    encoder: Derived,
     fingerprints: dict[int, str],
     *,
     replace: bool = False,
@@ -68,6 +81,27 @@ def fill_derived(
     parts = [_opened(store, name, part, fingerprints) for part in encoder.parts]
     batches = _batches(parts, ids, pending)
     store.extend(name, encoder, ids, prints, batches, progress=progress, replace=replace)
+
+
+def train_compressed(
+    store: FeatureStore,
+    encoder: str,
+    name: str,
+    fingerprints: dict[int, str],
+    *,
+    dim: int | None,
+    seed: int,
+    progress: Progress = silent,
+) -> Compressed:
+    """Return the encoder that `compressed:NAME` names, learned from rows of images of the pool, a random MOST_ROWS.
+
+    Raises FeaturesError when NAME is not there, has no row of an image's present bytes, or cannot be compressed so.
+    """
+    part = _part(store, encoder.removeprefix(COMPRESSED))
+    opened = _opened(store, name, part, fingerprints)
+    rows = np.flatnonzero(np.isin(opened.ids, np.fromiter(fingerprints, np.int64, len(fingerprints))))
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+    return Compressed.fit(part, np.asarray(opened.array[chosen], np.float32), dim=dim, seed=seed, progress=progress)
 
 
 def require_fresh(store: FeatureStore, name: str) -> None:
@@ -122,7 +156,9 @@ def _command(name: str, definition: dict[str, object]) -> str:
         encoder = "+".join(part.name for part in parts)
     elif kind == "model":
         encoder = "model:PATH"
-    named = "" if name == (encoder or "autoencoder") else f" --name {name}"
+    elif kind == "compressed":
+        encoder = COMPRESSED + parts[0].name
+    named = "" if name == (encoder.replace(COMPRESSED, "compressed-") or "autoencoder") else f" --name {name}"
     return f"annotate-select embed{f' --encoder {encoder}' if encoder else ''}{named}"
 
 

@@ -20,13 +20,22 @@ from annotate_select.features.backbones import (
     open_backbone,
     unknown_encoder,
 )
-from annotate_select.features.derived import Concatenation, ModelOutput, derived_parts, load_derived
+from annotate_select.features.compressed import Compressed
+from annotate_select.features.derived import Derived, derived_parts, load_derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.derived import derived_name, fill_derived, is_derived, make_derived, require_fresh
+from annotate_select.steps.derived import (
+    COMPRESSED,
+    derived_name,
+    fill_derived,
+    is_derived,
+    make_derived,
+    require_fresh,
+    train_compressed,
+)
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_labels
 from annotate_select.steps.standing import UNLABELLED
@@ -119,6 +128,8 @@ def load_encoder(home: Home, name: str) -> Encoder:
         return Autoencoder.load(folder)
     if derived_parts(definition):
         require_fresh(store, name)
+        if definition.get("kind") == "compressed":
+            return Compressed.load(folder, definition)
         return load_derived(folder, definition)
     return load_backbone(folder, definition)
 
@@ -159,6 +170,8 @@ def _encoder(
         return _train_autoencoder(home, table, name, config, labels, progress)
     if asked.labels or asked.views:
         raise FeaturesError(f"labels and views are for the autoencoder to learn from, got encoder {encoder!r}")
+    if encoder.startswith(COMPRESSED):
+        return _compressed(home, store, table, encoder, name, asked, progress)
     if is_derived(encoder):
         return make_derived(store, encoder)
     if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
@@ -188,12 +201,30 @@ def _same_autoencoder(home: Home, name: str, kind: str, asked: Asked) -> Encoder
         ("views", asked.views, own.config.views if own else "none"),
         ("labels", "some" if asked.labels else None, "some" if own and own.labels else "none"),
     ):
-        if wanted is not None and wanted != stored:
-            raise FeaturesError(
-                f"features {name!r} have {what} {stored}, asked for {wanted}; give the new ones another --name, "
-                "or replace them with --retrain"
-            )
+        _require_same(name, what, stored if wanted is None else wanted, stored)
     return loaded
+
+
+def _compressed(
+    home: Home, store: FeatureStore, table: PoolTable, encoder: str, name: str, asked: Asked, progress: Progress
+) -> Encoder:
+    """Load the stored compression, or train it; asked for another one, refuse."""
+    if name not in store.names() or asked.retrain:
+        prints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
+        return train_compressed(store, encoder, name, prints, dim=asked.dim, seed=home.config.seed, progress=progress)
+    loaded = load_encoder(home, name)
+    of = COMPRESSED + loaded.parts[0].name if isinstance(loaded, Compressed) else "another encoder"
+    for what, wanted, stored in (("encoder", encoder, of), ("dim", asked.dim or loaded.dim, loaded.dim)):
+        _require_same(name, what, wanted, stored)
+    return loaded
+
+
+def _require_same(name: str, what: str, wanted: object, stored: object) -> None:
+    if wanted != stored:
+        raise FeaturesError(
+            f"features {name!r} have {what} {stored}, asked for {wanted}; give the new ones another --name, "
+            "or replace them with --retrain"
+        )
 
 
 def _config(home: Home, kind: str, asked: Asked) -> AutoencoderConfig:
@@ -262,7 +293,7 @@ def _encode_missing(
     home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
 ) -> None:
     """Encode the images that have no row yet; one that cannot be read any more is marked unreadable."""
-    if isinstance(encoder, Concatenation | ModelOutput):
+    if isinstance(encoder, Derived):
         fingerprints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
         fill_derived(store, name, encoder, fingerprints, replace=retrain, progress=progress)
         return

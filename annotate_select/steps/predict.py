@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from annotate_select.errors import ImageError, LearningError
-from annotate_select.features.derived import Concatenation, ModelOutput
+from annotate_select.features.compressed import Compressed
+from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.files import write_whole
 from annotate_select.pool.decode import decode_many
@@ -29,7 +30,10 @@ __all__ = ["Prediction", "predict"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one image; `novelty` in 0..1: the share of the pool that looks less new than it."""
+    """What the model says of one image; `novelty` in 0..1: the share of the pool that looks less new than it.
+
+    By distance to the pool; on compressed features, by how far the image is from what they can rebuild of the pool.
+    """
 
     image: str
     label: str | None
@@ -57,9 +61,10 @@ def predict(
     reference = Reference.of(features.array, seed=home.config.seed)
     predictions: list[Prediction] = []
     encoder = load_encoder(home, model.features)
-    for positions, encoded, problems in _encoded(home, encoder, [entry.path for entry in entries]):
+    for positions, inputs, problems in _inputs(home, encoder, [entry.path for entry in entries]):
+        encoded = _features(encoder, inputs)
         probabilities = model.head.probabilities(encoded)
-        novelty = reference.novelty(encoded)
+        novelty = encoder.novelty(inputs) if isinstance(encoder, Compressed) else reference.novelty(encoded)
         found = {
             position: _prediction(entries[position].key, model.classes, probabilities[i], float(novelty[i]))
             for i, position in enumerate(positions)
@@ -72,32 +77,44 @@ def predict(
     return predictions
 
 
-Encoded = tuple[list[int], np.ndarray, list[tuple[int, str]]]
+Inputs = tuple[list[int], np.ndarray, list[tuple[int, str]]]
 
 
-def _encoded(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Encoded]:
-    """Yield (positions of the good images (g,), their features (g, d), positions and reasons of the broken)."""
-    if isinstance(encoder, Concatenation | ModelOutput):
+def _inputs(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inputs]:
+    """Yield (positions of the good images (g,), what the encoder takes of each, positions and reasons of the broken).
+
+    It takes images (g, H, W, 3) uint8, or where it is made of other features, rows (g, D) of these side by side.
+    """
+    if isinstance(encoder, Derived):
         parts = [_encoded(home, load_encoder(home, part.name), paths) for part in encoder.parts]
         for pieces in zip(*parts, strict=True):
-            yield _side_by_side(encoder, pieces)
+            yield _side_by_side(pieces)
         return
-    decoded = decode_many(paths, encoder.image_size)
+    size = encoder.image_size
+    decoded = decode_many(paths, size)
     while chunk := list(islice(decoded, BATCH)):
         good = [(i, image) for i, image in chunk if not isinstance(image, ImageError)]
         broken = [(i, str(image)) for i, image in chunk if isinstance(image, ImageError)]
-        size = encoder.image_size
         images = np.stack([image for _, image in good]) if good else np.empty((0, size, size, 3), dtype=np.uint8)
-        features = encoder.encode(images) if good else np.empty((0, encoder.dim), dtype=np.float32)
-        yield [i for i, _ in good], features, broken
+        yield [i for i, _ in good], images, broken
 
 
-def _side_by_side(encoder: Concatenation | ModelOutput, pieces: Sequence[Encoded]) -> Encoded:
-    """Make of each part's features those made of them; an image that one part cannot see is broken."""
+def _encoded(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inputs]:
+    """Yield, in place of what the encoder takes, the features (g, d) that it makes of it."""
+    for positions, inputs, broken in _inputs(home, encoder, paths):
+        yield positions, _features(encoder, inputs), broken
+
+
+def _features(encoder: Encoder, inputs: np.ndarray) -> np.ndarray:
+    return encoder.encode(inputs) if len(inputs) else np.empty((0, encoder.dim), np.float32)
+
+
+def _side_by_side(pieces: Sequence[Inputs]) -> Inputs:
+    """Put each part's features side by side; an image that one part cannot see is broken."""
     broken = dict(problem for _, _, problems in pieces for problem in problems)
     good = [position for position in pieces[0][0] if position not in broken]
     rows = [features[[place not in broken for place in places]] for places, features, _ in pieces]
-    return good, encoder.encode(np.hstack(rows)), sorted(broken.items())
+    return good, np.hstack(rows), sorted(broken.items())
 
 
 def _prediction(key: str, classes: Sequence[str], probabilities: np.ndarray, novelty: float) -> Prediction:
