@@ -9,7 +9,7 @@ latents are turned and partly evened out, which is what neighbours gain by (benc
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +75,7 @@ class Network(nn.Module):
 
     def comparable(self, rows: np.ndarray) -> Tensor:
         """Return rows (b, width) scaled to length 1, then to mean 0 and mean variance 1 over those learned from."""
-        x = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
-        return (F.normalize(x.double(), dim=1).float() - self.mean) / self.scale
+        return (_unit(rows) - self.mean) / self.scale
 
     def start(self, x: Tensor, seed: int) -> None:
         """Take the principal components of comparable rows (n, width), each of length 1."""
@@ -120,8 +119,9 @@ class Compressed(Derived):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(width, dim)
-        network.mean, network.scale = _spread(network.comparable(rows), part.name)
-        train, held = _split(network.comparable(rows), seed)
+        x = _unit(rows)
+        network.mean, network.scale = _spread(x, part.name)
+        train, held = _split((x - network.mean) / network.scale, seed)
         network.start(train, seed)
         _train(network, train, held, seed, progress)
         with torch.inference_mode():
@@ -205,10 +205,21 @@ def default_dim(width: int) -> int:
     return max(1, min(DIM, width // 2))
 
 
+def _unit(rows: np.ndarray) -> Tensor:
+    """Return rows (b, width) of length 1, float32, however long they were; zeros stay zeros."""
+    return torch.cat([F.normalize(torch.from_numpy(part), dim=1).float() for part in _doubles(rows)])
+
+
+def _doubles(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield copies of blocks of rows: a memory map can be neither written to nor taken whole."""
+    for at in range(0, max(1, len(rows)), BLOCK):
+        yield np.array(rows[at : at + BLOCK], np.float64)
+
+
 def _spread(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Return the mean (width,) of rows (n, width) and the root of their mean variance ()."""
-    mean = x.double().mean(dim=0)
-    scale = (x.double() - mean).square().mean().sqrt()
+    mean = x.mean(dim=0, dtype=torch.float64)
+    scale = (x - mean.float()).square().mean(dtype=torch.float64).sqrt()
     if scale < 1e-6 / math.sqrt(x.shape[1]):  # of rows of length 1: no more than rounding
         raise FeaturesError(
             f"the rows of features {name!r} do not differ ({len(x):,} images), so there is nothing to compress; "

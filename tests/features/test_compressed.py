@@ -60,6 +60,15 @@ def test_lengths_of_rows_do_not_matter_and_a_row_of_zeros_is_one_of_them(model: 
     assert model.encode(np.zeros((0, WIDTH), np.float32)).shape == (0, 5)
 
 
+def test_a_memory_map_of_any_precision_is_read_and_left_as_it_is(model: Compressed, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", rows(20, seed=2).astype(np.float16))
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    before = np.array(mapped)
+    np.testing.assert_allclose(model.encode(mapped), model.encode(rows(20, seed=2)), atol=0.02)
+    assert np.isfinite(fitted(mapped).encode(mapped)).all()
+    assert (mapped == before).all()
+
+
 def test_novelty_ranks_among_the_pool_and_what_is_unlike_it_is_new(model: Compressed) -> None:
     known = model.novelty(rows(500, seed=3))
     assert ((known >= 0) & (known <= 1)).all()
