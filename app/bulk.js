@@ -354,11 +354,8 @@ class Bulk {
     this.root.style.setProperty("--cell", `${pixels}px`);
   }
 
-  /**
-   * @param {number} id
-   * @param {number} width
-   */
-  urlOf(id, width) {
+  /** @param {number} id */
+  urlOf(id, width = 128) {
     return `${this.data.image_url}/${id}?w=${width}&t=${encodeURIComponent(this.data.token)}`;
   }
 }

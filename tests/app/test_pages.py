@@ -15,7 +15,7 @@ from annotate_select.project import Project
 from annotate_select.recent import recent_projects
 
 ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
-PAGES = ["start", "label", "map", "batch", "model", "trust", "export"]
+PAGES = ["start", "label", "bulk", "map", "batch", "model", "trust", "export"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,7 @@ def test_every_page_opens_without_a_project(page: str) -> None:
     [
         ("start", "12 images"),
         ("label", "Who is labelling?"),
+        ("bulk", "Who is labelling?"),
         ("map", "There is no map yet"),
         ("batch", "Next batch"),
         ("model", "No model yet"),
@@ -97,6 +98,20 @@ def test_the_server_may_be_started_on_a_project(project: Project, monkeypatch: p
     assert errors(at) == []
     assert at.query_params["project"] == project.id
     assert recent_projects() == [project.root]
+
+
+def test_the_bulk_page_needs_features(project: Project) -> None:
+    at = opened("bulk", project, "ana")
+    assert errors(at) == []
+    assert "There are no groups yet" in words(at)
+    assert not at.get("bidi_component")
+    project.embed(dim=4, image_size=16)
+    at = opened("bulk", project, "ana")
+    assert errors(at) == []
+    given = json.loads(at.get("bidi_component")[0].proto.json)
+    assert project.annotator_of(given["token"].partition(".")[2]) == "ana"
+    assert given["alike_url"] == "/api/alike"
+    assert [(one["name"], one["key"]) for one in given["about"]] == [("ok", "1"), ("crack", "2"), ("dent", "3")]
 
 
 def test_the_labeller_gets_a_token_and_no_queue(project: Project) -> None:
