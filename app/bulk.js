@@ -10,6 +10,7 @@ const LOOK = 400; // milliseconds nobody can judge a group in: a second press of
 const MOST_DONE = 20; // groups that can be taken back
 
 const SEEKING = "Looking for images that belong together …";
+const NOTHING_LEFT = "Every image that may be labelled in groups has a label, or somebody else is looking at it.";
 const HOW_SIMILAR = "Type its key above, take one of your last decisions, or press Enter on an image of another group.";
 
 /**
@@ -169,11 +170,12 @@ class Bulk {
   next() {
     const again = this.supply.aside.size > 0;
     this.group = this.supply.take();
+    this.supply.replenish();
     if (this.group) return this.show(this.group, new Set());
     this.clear();
     if (this.taste.by === "similar" && !this.taste.of) this.screen.setMessage("Similar to which image?", HOW_SIMILAR);
     else if (again) this.screen.setMessage("Looking for the images you left out …");
-    else if (this.supply.dry) this.screen.setMessage("Nothing left to group", "What may be labelled in groups has a label.");
+    else if (this.supply.dry) this.screen.setMessage("Nothing left to group", NOTHING_LEFT);
     else this.screen.setMessage(SEEKING);
     this.store();
   }

@@ -14,8 +14,6 @@ __all__ = ["bulk_routes"]
 
 MOST_IN_GROUP = 200
 MOST_IDS = 1_000
-IN_STORE = 600  # images handed out at once, at most: they are kept from other annotators
-FEWEST_GROUPS, MOST_GROUPS = 2, 3
 SEEDS = 12  # of the latest decisions, each to find more like it
 
 
@@ -41,7 +39,7 @@ def _alike(visitor: Visitor, by: str, of: str | None, n: int, keep: list[int], w
     project, annotator = visitor.project, visitor.annotator
     groups, left, predicted = [], 0, {}
     if by != "similar" or of:  # else there is only the choice of an image to be made
-        most = min(MOST_GROUPS, max(FEWEST_GROUPS, IN_STORE // n))
+        most = 1 if keep else 2  # one to look at and one in store: more would be kept from others for nothing
         try:
             found = project.alike(by, n=n, of=of, groups=most, without=[*keep, *without], annotator=annotator)
         except (SelectionError, FeaturesError, LearningError, UnknownClasses) as error:

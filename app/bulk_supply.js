@@ -4,7 +4,6 @@ const LEASE = 240000; // images are kept from others for 10 minutes: ask again b
 const RETRY = 4000; // milliseconds until a server that is away is asked again
 const WAIT = 15000; // until what the server has no answer to, such as a missing model, is asked again
 const MOST_ASIDE = 800; // ids that an address has room for
-const FEWEST = 2; // groups in store, below which more are asked for
 
 /**
  * @typedef {{label: string | null, images: Alike[]}} Group
@@ -52,16 +51,15 @@ class Supply {
 
   // The next group, null when there is none at the moment.
   take() {
-    const group = this.queue.shift() ?? null;
-    if (group === null && this.aside.size) this.takeAsideAgain();
-    else if (this.queue.length < FEWEST && !this.dry) this.refill();
-    return group;
+    return this.queue.shift() ?? null;
   }
 
-  takeAsideAgain() {
-    this.aside.clear();
-    this.dry = false;
-    this.refill();
+  // See to it that there is a next group; asked once the page shows what was taken, or its images would be let go.
+  replenish() {
+    if (!this.on.shown() && this.aside.size) {
+      this.aside.clear();
+      this.refill();
+    } else if (!this.queue.length && !this.dry) this.refill();
   }
 
   // Ask for groups, and say which images are in use here; on failure ask again later.
@@ -77,6 +75,7 @@ class Supply {
       const answer = await this.feed.ask(this.question());
       if (wish === this.wish && !this.closed) this.takeIn(/** @type {any} */ (answer));
       if (this.on.shown()) wait = LEASE;
+      else if (!this.dry) wait = RETRY;
     } catch (error) {
       if (!error.said) wait = RETRY;
       if (wish === this.wish) this.on.failed(error.said ?? "the server does not answer; trying again");
@@ -110,7 +109,7 @@ class Supply {
     this.queue.push(...fresh.filter(({ images }) => images.length));
     this.drop(new Set(answer.taken));
     this.loaded = true;
-    this.dry = !this.queue.length;
+    this.dry = !answer.groups.length;
     this.on.arrived(answer);
   }
 

@@ -323,15 +323,16 @@ def test_two_tabs_of_one_annotator_never_label_twice(bulk_server: Server, root: 
 def test_two_annotators_never_see_the_same_images(bulk_server: Server, root: Path, visit: Visit) -> None:
     ana = bulk_page(visit().new_page(), bulk_server, root)
     mine = wait_painted(ana, 12)
+    ana.wait_for_function("() => window.__bulk.supply.queue.length === 1")
+    stock = ana.evaluate("window.__bulk.supply.queue[0].images.map(({ key }) => Number(key.slice(0, 4)))")
     bob = bulk_page(visit().new_page(), bulk_server, root, annotator="bob")
-    expect(bob.locator(".message")).to_contain_text("Nothing left to group")  # ana has the others in store
-    ana.keyboard.press("1")
-    wait_painted(ana, 12, other_than=mine)
-    ana.evaluate("window.__bulk.supply.queue = []")
-    ana.evaluate("window.__bulk.supply.aside = new Set(window.__bulk.grid.cells.map((cell) => cell.id))")
-    with Project.open(root) as project:
-        project.hold("ana", [])  # her browser is gone
-    bob.reload()
-    bob.wait_for_function("() => window.__bulk?.grid.chosen.length > 0")
     theirs = wait_painted(bob, 12)
-    assert not set(theirs) & set(mine)
+    assert sorted([*mine, *stock, *theirs]) == list(range(36))
+    bob.keyboard.press("1")
+    expect(bob.locator(".message")).to_contain_text("Nothing left to group")
+    wait_saved(bob)
+    assert standing(root, "bob") == dict.fromkeys(theirs, "ok")
+    ana.keyboard.press("2")
+    assert sorted(wait_painted(ana, 12, other_than=mine)) == sorted(stock)
+    wait_saved(ana)
+    assert standing(root) == dict.fromkeys(mine, "crack")

@@ -20,7 +20,7 @@ function supplied(answers, { shown = null, unsent = [] } = {}) {
   const told = [];
   const supply = new Supply(feed, {
     unsent: () => unsent,
-    shown: () => shown,
+    shown: () => (typeof shown === "function" ? shown() : shown),
     arrived: () => told.push("arrived"),
     failed: (why) => told.push(why),
   });
@@ -50,9 +50,25 @@ test("what was left out comes again once nothing else does", async () => {
   supply.start({ by: "cluster", of: "", n: 12 });
   await settled();
   assert.equal(supply.take(), null);
+  supply.replenish();
   await settled();
   assert.deepEqual([asked[0].without, asked[1].without], ["3", ""]);
   assert.deepEqual(plain(supply.take()), plain(group(3)));
+  supply.close();
+});
+
+test("what is on screen is kept while more is asked for", async () => {
+  let shown = null;
+  const { supply, asked } = supplied([{ groups: [group(1), group(2)] }, { groups: [group(3)] }], { shown: () => shown });
+  supply.start({ by: "cluster", of: "", n: 12 });
+  await settled();
+  for (const keep of ["", "2"]) {
+    shown = supply.take();
+    supply.replenish();
+    await settled();
+    assert.equal(asked.at(-1).keep, keep);
+  }
+  assert.deepEqual(plain(supply.queue), plain([group(3)]));
   supply.close();
 });
 
