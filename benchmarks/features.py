@@ -1,11 +1,13 @@
 """What each encoder is worth, and how fast: Markdown tables, everything measured in the same run.
 
-    python benchmarks/features.py [--data FOLDER] [--rows spaces,sets,supervised,training,decoding] [--sets a,b]
+    python benchmarks/features.py [--data FOLDER] [--rows spaces,sets,compressed,novelty,supervised,...] [--sets a,b]
 
 `spaces`: cifar10_small's 10,000 training images; every kind of autoencoder has as long as the dictionary took, and
 neighbours and a linear probe are asked about 2,000 other images. `sets`: neighbours, each image among all others of its
-set. `supervised`: the dictionary's features without labels and with them. `training` and `decoding`: images a second
-against a plain loop. Encoding with pretrained networks is in backbones.py. But for `supervised`, labels only score.
+set. `compressed`: neighbours among efficientnet_lite0's features, their principal components and their autoencoder's
+latents; `novelty`: how well each tells images of another kind. `supervised`: the dictionary's features without labels
+and with them. `training` and `decoding`: images a second against a plain loop. Encoding with pretrained networks is in
+backbones.py. But for `supervised`, labels only score.
 """
 
 from __future__ import annotations
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 K = 20
 SECONDS = 10.0  # of a timed loop
 LABELS, SEEDS = (5, 20, 100), 3  # a class, drawn at random
+OTHERS = (  # a pool and the strangers that come to it, decoded at the same size
+    ("cifar10_small", "traffic_lights"),
+    ("traffic_lights", "cifar10_small"),
+    ("trashnet", "clothing"),
+    ("clothing", "trashnet"),
+    ("weather", "trashnet"),
+    ("sign_digits", "weather"),
+    ("blood_cells", "elpv"),
+)
 
 
 def accuracy(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray, *, balanced: bool) -> float:
@@ -113,6 +124,80 @@ def sets(data: Path, names: list[str]) -> None:
             sizes = np.bincount(labels)
             cells.append(accuracy(found, labels, found, labels, balanced=sizes.max() >= 10 * sizes.min()))
         print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
+
+
+def compressed(data: Path, names: list[str]) -> None:
+    """Print neighbours' accuracy in efficientnet_lite0's features and in 128 numbers made of them, as `sets` does.
+
+    `error, held out`: of a tenth of the rows, with noise; principal components -> after training.
+    """
+    from annotate_select.features.compressed import EVENED, Compressed
+    from annotate_select.features.derived import Part
+    from annotate_select.features.dictionary import components
+    from annotate_select.features.health import unit
+
+    kinds = ("raw", "PCA", "PCA, evened", "compressed", "compressed, 64")
+    print("| set | " + " | ".join(kinds) + " | error, held out | CPU seconds |\n" + "|---" * (len(kinds) + 3) + "|")
+    for name in names:
+        found, labels = datasets.features(name, "efficientnet_lite0", data)
+        sizes, spaces = np.bincount(labels), [found]
+        for share in (0.0, EVENED):
+            weight, bias = components(unit(found), 128, 0, share)
+            spaces.append(unit(found) @ weight.T + bias)
+        began, part = time.process_time(), Part(name, "", found.shape[1])
+        notes: list[str] = []
+        model = Compressed.fit(part, found, progress=lambda *said, notes=notes: notes.append(said[3]))
+        spaces.append(model.encode(found))
+        spent = time.process_time() - began
+        spaces.append(Compressed.fit(part, found, dim=64).encode(found))
+        uneven = bool(sizes.max() >= 10 * sizes.min())
+        cells = [f"{accuracy(space, labels, space, labels, balanced=uneven):.1f}" for space in spaces]
+        after, before = notes[-1].removeprefix("held-out error ").split(", of components ")
+        print(f"| {name} | {' | '.join(cells)} | {before} -> {after} | {spent:.0f} |", flush=True)
+
+
+def novelty(data: Path, names: list[str]) -> None:
+    """Print how often a strange image looks newer than one of the pool's kind: AUROC in per cent, means over the seeds.
+
+    Strangers are another set, or a quarter of the set's own classes, kept from the pool. A quarter of the pool's kind
+    is kept from it too. `distance`: what `predict` ranks by on other features.
+    """
+    print("| pool | strangers | distance | cosine distance | PCA error | error | novelty |\n" + "|---" * 7 + "|")
+    for name, other in [*OTHERS, *((name, "a quarter of its classes") for name in names)]:
+        found, labels = datasets.features(name, "efficientnet_lite0", data)
+        figures = []
+        for seed in range(SEEDS):
+            rng = np.random.default_rng(seed)
+            hidden = np.isin(labels, rng.permutation(labels.max() + 1)[: max(1, (labels.max() + 1) // 4)])
+            strange = found[hidden] if other not in names else datasets.features(other, "efficientnet_lite0", data)[0]
+            order = rng.permutation(np.flatnonzero(~hidden) if other not in names else len(found))
+            pool, known = np.split(found[order], [3 * len(order) // 4])
+            figures.append(_told_apart(pool, known, strange))
+        cells = " | ".join(f"{one:.1f}" for one in 100 * np.mean(figures, axis=0))
+        print(f"| {name} | {other} | {cells} |", flush=True)
+
+
+def _told_apart(pool: np.ndarray, known: np.ndarray, strange: np.ndarray) -> list[float]:
+    """Return the AUROC of each measure of how new `strange` rows are, against `known` ones."""
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import roc_auc_score
+
+    from annotate_select.features.compressed import Compressed
+    from annotate_select.features.derived import Part
+    from annotate_select.features.health import unit
+    from annotate_select.trust.novelty import Reference
+
+    asked = np.concatenate([known, strange])
+    model = Compressed.fit(Part("pool", "", pool.shape[1]), pool)
+    flat = PCA(model.dim, random_state=0).fit(unit(pool))
+    scores = (
+        Reference.of(pool).novelty(asked),
+        -(unit(asked) @ unit(pool).T).max(axis=1),
+        ((flat.inverse_transform(flat.transform(unit(asked))) - unit(asked)) ** 2).sum(axis=1),
+        model.errors(asked),
+        model.novelty(asked),
+    )
+    return [roc_auc_score(np.arange(len(asked)) >= len(known), one) for one in scores]
 
 
 def supervised(data: Path, names: list[str]) -> None:
@@ -258,13 +343,15 @@ def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=datasets.DATA)
-    parser.add_argument("--rows", default="spaces,sets,supervised,training,decoding")
+    parser.add_argument("--rows", default="spaces,sets,compressed,novelty,supervised,training,decoding")
     parser.add_argument("--sets", default="")
     given = parser.parse_args()
     names = given.sets.split(",") if given.sets else datasets.names(given.data)
     tables: dict[str, Callable[[], None]] = {
         "spaces": lambda: spaces(given.data),
         "sets": lambda: sets(given.data, names),
+        "compressed": lambda: compressed(given.data, names),
+        "novelty": lambda: novelty(given.data, names),
         "supervised": lambda: supervised(given.data, names),
         "training": training,
         "decoding": lambda: decoding(given.data),
