@@ -175,7 +175,7 @@ class Bulk {
     this.clear();
     if (this.taste.by === "similar" && !this.taste.of) this.screen.setMessage("Similar to which image?", HOW_SIMILAR);
     else if (again) this.screen.setMessage("Looking for the images you left out …");
-    else if (this.supply.dry) this.screen.setMessage("Nothing left to group", NOTHING_LEFT);
+    else if (this.supply.dry) this.screen.setMessage(`Nothing left to group${this.taste.by === "prediction" ? ` as ${this.taste.of}` : ""}`, NOTHING_LEFT);
     else this.screen.setMessage(SEEKING);
     this.store();
   }

@@ -1,6 +1,7 @@
 // A grid of images, each of which is in or out. A cell is bound to its image: it is made for one and never shows another.
 //
-// A cell counts once its image was decoded, was at least half inside the window, and a frame with it was painted.
+// A cell counts once its image was decoded, at least half of it could be seen, and a frame with it was painted. What is
+// watched is the image itself, not its cell: an image cut off by its cell, for whatever reason, was not seen.
 
 const PATIENCE = 1500; // milliseconds until an image that did not come is asked for again
 const AHEAD_PIXELS = 600; // how far below the visible part images are fetched
@@ -8,8 +9,8 @@ const AHEAD_PIXELS = 600; // how far below the visible part images are fetched
 /**
  * @typedef {{id: number, key: string, score: number}} Alike
  * @typedef {Alike & {
- *   selected: boolean, state: "waiting" | "painted" | "broken" | "taken", decoded: boolean, visible: boolean,
- *   asked: boolean, box: HTMLElement,
+ *   selected: boolean, state: "waiting" | "painted" | "broken" | "taken", visible: boolean, asked: boolean,
+ *   box: HTMLElement,
  * }} Cell
  */
 
@@ -58,10 +59,7 @@ class Grid {
     this.cells = images.map((one, i) => this.cell(one, i, scoreText(one.score), !out.has(one.id)));
     this.panel.replaceChildren(...this.cells.map((cell) => cell.box));
     this.panel.scrollTop = 0;
-    for (const { box } of this.cells) {
-      this.near.observe(box);
-      this.inside.observe(box);
-    }
+    for (const { box } of this.cells) this.near.observe(box);
   }
 
   /**
@@ -73,12 +71,12 @@ class Grid {
    */
   cell({ id, key, score: number }, i, score, selected) {
     const properties = { className: "cell", role: "option", tabIndex: i ? -1 : 0, title: key, ariaLabel: `${i + 1}: ${key}` };
-    const box = element("div", properties, element("div", { className: "frame" }));
+    const box = element("div", properties, element("div", { className: "picture" }));
     if (score) box.append(element("span", { className: "score", textContent: score }));
     box.append(element("span", { className: "mark", ariaHidden: "true" }));
     box.dataset.image = String(id);
     /** @type {Cell} */
-    const cell = { id, key, score: number, selected, state: "waiting", decoded: false, visible: false, asked: false, box };
+    const cell = { id, key, score: number, selected, state: "waiting", visible: false, asked: false, box };
     this.cellOf.set(box, cell);
     this.draw(cell);
     return cell;
@@ -96,10 +94,10 @@ class Grid {
 
   /** @param {IntersectionObserverEntry[]} entries */
   enter(entries) {
-    for (const { target, intersectionRatio } of entries) {
+    for (const { target, intersectionRatio, boundingClientRect } of entries) {
       const cell = this.cellOf.get(target);
       if (!cell) continue;
-      cell.visible = intersectionRatio >= 0.5;
+      cell.visible = intersectionRatio >= 0.5 && boundingClientRect.height > 0;
       this.look(cell);
     }
   }
@@ -119,13 +117,13 @@ class Grid {
     }
     image.alt = "";
     cell.box.firstElementChild?.replaceChildren(image);
-    cell.decoded = true;
-    this.look(cell);
+    this.cellOf.set(image, cell);
+    this.inside.observe(image);
   }
 
   /** @param {Cell} cell */
   look(cell) {
-    if (!cell.visible || !cell.decoded || cell.state !== "waiting") return;
+    if (!cell.visible || cell.state !== "waiting") return;
     painted(() => {
       if (cell.visible && cell.state === "waiting" && cell.box.isConnected) this.mark(cell, "painted");
     });

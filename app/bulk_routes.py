@@ -50,9 +50,7 @@ def _alike(visitor: Visitor, by: str, of: str | None, n: int, keep: list[int], w
         {
             "label": group.label,
             "images": [
-                {"id": one.image_id, "key": one.key, "score": round(one.score, 4)}
-                for one in group.images
-                if one.image_id in free
+                {"id": one.image_id, "key": one.key, "score": one.score} for one in group.images if one.image_id in free
             ],
         }
         for group in groups

@@ -260,12 +260,16 @@ class BulkScreen {
  */
 function titleOf({ label, images }, { by, of }) {
   if (label !== null) {
-    return `These look like ${label} to the model (${percent(images[0].score)} to ${percent(images[images.length - 1].score)} sure)`;
+    const [most, least] = [percent(images[0].score), percent(images[images.length - 1].score)];
+    return `These look like ${label} to the model (${most === least ? most : `${most} to ${least}`} sure)`;
   }
   return by === "similar" ? `The images most like ${of}` : "These look alike";
 }
 
-/** @param {number} probability */
+/**
+ * Rounded down: nothing short of it is 100 %.
+ * @param {number} probability
+ */
 function percent(probability) {
-  return `${Math.round(100 * probability)} %`;
+  return `${Math.floor(100 * probability)} %`;
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 from harness import CLASSES, write_coded
+from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from annotate_select.annotations import exam, images
@@ -78,6 +80,27 @@ def cells(page: Page) -> list[dict[str, object]]:
 def seen(page: Page) -> list[int]:
     """Return the numbers of the images on screen, in their order."""
     return [int(str(one["number"])) for one in cells(page) if one["number"] is not None]
+
+
+def on_screenshot(page: Page) -> list[int | None]:
+    """Return the number of each cell as it is in a picture of the screen; None for a cell that shows none."""
+    boxes = grid(page).evaluate(
+        "(root) => [...root.querySelectorAll('.cell')].map((cell) => cell.getBoundingClientRect().toJSON())"
+    )
+    screen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return [_number(screen.crop([int(box[side]) for side in ("left", "top", "right", "bottom")])) for box in boxes]
+
+
+def _number(cell: Image.Image) -> int | None:
+    """Read the strip of a photograph 320 x 240 that fills the width of a cell inside its border of 2 pixels."""
+    width = cell.width - 4
+    top = 2 + (width - width * 3 // 4) // 2
+    block = 16 * width / 320
+    at = [cell.getpixel((int(2 + (place + 0.5) * block), int(top + block / 2))) for place in range(12)]
+    (red, *_), (_, green, _) = at[0], at[11]  # type: ignore[misc]
+    if red < 150 or green < 150 or at[0][1] > 110 or at[11][0] > 110:  # type: ignore[index]
+        return None
+    return sum(1 << bit for bit in range(10) if at[bit + 1][1] > 127)  # type: ignore[index]
 
 
 def wait_painted(page: Page, n: int, other_than: list[int] | None = None) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bulk_tools import cells, grid, grouped_project, seen, wait_painted
+from bulk_tools import cells, grid, grouped_project, on_screenshot, seen, wait_painted
 from harness import Server, stored
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -96,6 +96,24 @@ def test_a_key_labels_exactly_what_is_in(ana: Page, root: Path) -> None:
     events = stored(root)
     assert len({one.uid for one in events}) == len(events) == 22
     assert all(one.kind == "label" and one.shown_ms is not None for one in events)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180), (600, 960)])
+def test_what_counts_as_seen_is_on_the_screen(
+    bulk_server: Server, root: Path, visit: Visit, width: int, height: int
+) -> None:
+    page = visit().new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    bulk_page(page, bulk_server, root)
+    page.get_by_label("Size of the images").fill("200")
+    page.wait_for_function("() => window.__bulk?.grid.chosen.length > 0")
+    page.wait_for_function("() => performance.now() - window.__bulk.shownAt > 1500")
+    states = [(one["number"], one["state"] == "painted") for one in cells(page)]
+    on_screen = on_screenshot(page)
+    assert sum(painted for _, painted in states) >= 4
+    assert [number for number, painted in states if painted] == [
+        number for number, (_, painted) in zip(on_screen, states, strict=True) if painted
+    ]
 
 
 def test_undo_takes_the_whole_group_back_and_shows_it_as_it_was(ana: Page, root: Path) -> None:
