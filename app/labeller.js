@@ -167,7 +167,7 @@ class Labeller {
   decide(kind, label = null) {
     if (kind === "undo") return this.undo();
     const item = this.timeline.current;
-    if (!item) return;
+    if (!item) return this.refuse("nothing recorded: no image is on screen");
     if (this.shown !== item.id) return this.tooFast();
     if (this.broken && kind === "label") return this.screen.hint("nothing recorded: this image cannot be shown");
     if (this.review && kind === "skip") return this.next(); // a reviewer's list stays as it is
@@ -232,7 +232,7 @@ class Labeller {
     this.show();
   }
 
-  // What others said of the image on screen: on a reviewer's wish, or when they have decided and look back.
+  // What others said of the image on screen.
   async reveal() {
     const item = this.timeline.current;
     if (!item) return;
@@ -246,9 +246,14 @@ class Labeller {
   }
 
   tooFast() {
+    this.refuse("too fast: the image was not on screen yet, so nothing was recorded");
+  }
+
+  /** @param {string} why */
+  refuse(why) {
     this.refusedKeys += 1;
     this.root.dataset.refusedKeys = String(this.refusedKeys);
-    this.screen.hint("too fast: the image was not on screen yet, so nothing was recorded");
+    this.screen.hint(why);
   }
 
   // --- the screen --------------------------------------------------------------------------------------------------
@@ -262,9 +267,9 @@ class Labeller {
     this.broken = false;
     this.screen.noteField.close();
     this.screen.setItem(item, this.note(item));
-    this.showRecent();
     this.tellEmpty(item === null && this.sitting.loaded);
     if (!item) return this.showEmpty();
+    if (this.review && item.choice && !item.opinions) this.reveal(); // who has spoken may hear
     this.prefetch();
     const image = this.pictures.get(item.id);
     const problem = image.complete && image.naturalWidth ? null : await image.ready;
@@ -294,6 +299,7 @@ class Labeller {
       if (this.screen.viewer.kept) this.screen.viewer.apply(); // this image may need more pixels
       this.screen.say(`${this.spoken}Image ${item.key}. ${this.note(item)}`);
       this.spoken = "";
+      this.showRecent(); // after the paint: the next image comes first
     });
   }
 
@@ -319,6 +325,7 @@ class Labeller {
 
   showEmpty() {
     const { problem, loaded } = this.sitting;
+    this.showRecent();
     if (problem) return this.screen.setMessage("The queue cannot be read", problem);
     if (!loaded) return;
     const what = this.review ? "Nothing is left on this list" : "Nothing left to label at the moment";

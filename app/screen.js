@@ -66,6 +66,8 @@ class LabelScreen {
     this.classes = new ClassList(data.about, (e, name) => on.decide(e, "label", name));
     this.actionButtons = ACTIONS.filter((one) => !(this.review && one.kind === "unsure")).map((one) => this.action(one));
     this.recent = element("div", { className: "recent" });
+    /** @type {Map<string, HTMLButtonElement>} */
+    this.recentButtons = new Map();
     this.last = element("div", { className: "last" }, element("div", { className: "muted", textContent: "Last decisions" }), this.recent);
     this.whyText = element("div", { className: "why", hidden: true });
     this.whyButton = button("toggle", "Why this image?", () => this.toggleWhy());
@@ -244,7 +246,9 @@ class LabelScreen {
    */
   setRecent(decisions, urlOf) {
     const shown = decisions.slice(-RECENT).reverse();
-    this.recent.replaceChildren(...shown.map((one) => this.recentButton(one, urlOf)));
+    const made = shown.map((one) => this.recentButtons.get(one.uid) ?? this.recentButton(one, urlOf));
+    this.recentButtons = new Map(shown.map((one, i) => [one.uid, made[i]])); // a picture is drawn small only once
+    this.recent.replaceChildren(...made);
     this.last.hidden = shown.length === 0;
   }
 

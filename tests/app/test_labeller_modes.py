@@ -1,0 +1,136 @@
+"""The labelling page with the model's suggestions, and as a reviewer's, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import CLASSES, Server, make_project, stored
+from playwright.sync_api import BrowserContext, Page, expect
+from test_browser import label_page, number_of, seen, shown, standing, wait_saved, wait_shown
+
+from annotate_select.annotations.events import Event
+from annotate_select.project import Project
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[[], BrowserContext]
+PICKS = 20
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A project of 90 images: 6 of the exam and 20 picks without a label, all others labelled and learned from."""
+    root = tmp_path_factory.mktemp("trained") / "project"
+    with make_project(root, photos, exam_size=6, picks=PICKS) as made:
+        waiting = {one.key for one in made.queue("nobody", 50)}
+        keys = [f"{number:04}.png" for number in range(90)]
+        made.annotate({key: CLASSES[i % 3] for i, key in enumerate(keys) if key not in waiting})
+        made.embed()
+        made.train()
+    return root
+
+
+def test_suggestions_come_where_the_project_wants_them_and_never_on_the_exam(
+    trained: Path, server: Server, visit: Visit
+) -> None:
+    with Project.open(trained) as project:
+        exam = {int(Path(key).stem) for key in project.exam_keys()}
+    server.start(trained)
+    page = label_page(visit().new_page(), server, trained, "nobody")
+    suggestion = page.locator(".suggestion")
+    expect(suggestion).to_be_hidden()  # unless the project says so
+
+    toml = trained / "project.toml"
+    toml.write_text(toml.read_text().replace("suggestions = false", "suggestions = true"))
+    page.reload()
+    wait_shown(page)
+    said: dict[int, str] = {}
+    for _ in range(PICKS + len(exam)):
+        number = seen(page)
+        if suggestion.is_visible():
+            text = suggestion.locator("span").inner_text()
+            said[number] = text.removeprefix("model: ").partition(",")[0]
+            page.keyboard.press("Enter")
+        else:
+            page.keyboard.press("Enter")  # says nothing
+            assert shown(page) == number
+            page.keyboard.press("1")
+        page.wait_for_function("number => window.__probe.shown !== number", arg=number)
+    wait_saved(page)
+    labels = standing(trained, "nobody")
+    assert len(labels) == PICKS + len(exam)
+    assert exam & set(said) == set()
+    assert len(said) >= PICKS // 2
+    assert {number: labels[number] for number in said} == said
+
+
+@pytest.fixture
+def disputed(tmp_path: Path, photos: Path, server: Server) -> Path:
+    """A project with a server, in which ben and eva disagree on three images, and ben flagged the first."""
+    root = tmp_path / "project"
+    with make_project(root, photos, exam_size=10) as made:
+        images = made.image_ids([f"{number:04}.png" for number in range(3)])
+        for i, image in enumerate(images.values()):
+            made.record([Event(f"b{i}", image, "ben", "label", "crack"), Event(f"e{i}", image, "eva", "label", "dent")])
+    server.start(root)
+    return root
+
+
+def review_page(page: Page, server: Server, root: Path) -> Page:
+    with Project.open(root) as project:
+        page.goto(f"{server.url}/review?project={project.id}&annotator=rita")
+    wait_shown(page)
+    return page
+
+
+def test_a_reviewers_word_is_final_and_others_are_heard_afterwards(
+    disputed: Path, server: Server, visit: Visit
+) -> None:
+    page = review_page(visit().new_page(), server, disputed)
+    first = shown(page)
+    opinions = page.locator(".opinions")
+    expect(opinions).not_to_contain_text("ben")
+    page.keyboard.press("u")  # a reviewer is sure, or passes on
+    assert shown(page) == first
+    page.keyboard.press("o")
+    expect(opinions).to_contain_text("ben: crack")
+    expect(opinions).to_contain_text("eva: dent")
+    page.keyboard.press("1")
+    second = wait_shown(page, other_than=first)
+    expect(opinions).not_to_contain_text("ben")
+    page.keyboard.press("x")
+    third = wait_shown(page, other_than=second)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("number => window.__probe.shown === number", arg=second)
+    expect(opinions).to_contain_text("eva: dent")  # who has spoken may hear
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("number => window.__probe.shown === number", arg=third)
+    page.keyboard.press("3")
+    expect(page.get_by_text("Nothing is left on this list")).to_be_visible()
+    page.keyboard.press("z")
+    page.wait_for_function("number => window.__probe.shown === number", arg=third)
+    wait_saved(page)
+    finals = {number_of(one): (one.kind, one.label) for one in stored(disputed, "rita") if not one.undone}
+    assert {number: one for number, one in finals.items() if one[0] == "final"} == {
+        first: ("final", "ok"),
+        second: ("final", None),
+    }
+    with Project.open(disputed) as project:
+        assert project.labels()[f"{first:04}.png"] == "ok"
+        assert project.review_counts()["disputed"] == 1
+
+
+def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, server: Server, visit: Visit) -> None:
+    page = review_page(visit().new_page(), server, disputed)
+    first = shown(page)
+    numbers = {first}
+    for _ in range(2):
+        before = shown(page)
+        page.keyboard.press("s")
+        numbers.add(wait_shown(page, other_than=before))
+    page.keyboard.press("s")
+    page.wait_for_function("number => window.__probe.shown === number", arg=first)
+    assert numbers == {0, 1, 2}
+    assert stored(disputed, "rita") == []
