@@ -9,7 +9,6 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import torch
-from sklearn.utils.extmath import randomized_svd
 
 from annotate_select.features.guided import UNLABELLED, stretch
 from annotate_select.features.images import Images
@@ -72,6 +71,8 @@ def components(codes: np.ndarray, dim: int, seed: int, evened: float = EVENED) -
     among thousands of labels like the one, few labels the other. Variances lose the share `evened` of their logarithms,
     and 1 is their mean. Directions that the codes do not have stay 0.
     """
+    from sklearn.utils.extmath import randomized_svd  # a quarter of what all modules here take to load
+
     mean = codes.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = codes - mean
     rank = min(dim, *codes.shape)

@@ -46,8 +46,8 @@ class Images:
                 f"float images must lie in 0..1, got {pixels.min():.4g} to {pixels.max():.4g}; "
                 "divide by 255, or pass uint8"
             )
-        x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-        return x.float() / 255 if x.dtype == torch.uint8 else x.float()
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # (b, 3, H, W), channels last in memory, as they came
+        return x.float().div_(255) if x.dtype == torch.uint8 else x.float()
 
     def fingerprint(self) -> str:
         """Return a digest of how many there are and of some of them, spread evenly: enough to tell pools apart."""

@@ -156,7 +156,9 @@ class Encoder(nn.Module):
     def code(self, x: Tensor) -> Tensor:
         """Return the last map (b, 16 c) of images (b, 3, H, W) in 0..1."""
         x = x.contiguous(memory_format=torch.channels_last)  # (b, 3, H, W); half as much again in speed on a CPU
-        x = self.pool(self.stages((x - 0.5) * 4))  # (b, c, 4, 4)
+        x = self.stages((x - 0.5).mul_(4))  # (b, c, h, w)
+        if x.shape[-1] != LAST:
+            x = self.pool(x)  # (b, c, 4, 4)
         return x.flatten(1)
 
 
@@ -184,6 +186,8 @@ class Decoder(nn.Module):
         x = self.first(z).unflatten(1, (-1, LAST, LAST))  # (b, 64, 4, 4)
         x = self.stages(x.contiguous(memory_format=torch.channels_last))  # (b, c, S / 4, S / 4)
         x = torch.sigmoid(self.last(x))  # (b, 3, S, S)
+        if x.shape[-1] == self.size:
+            return x  # (b, 3, H, W); cutting nothing away would still cost a pass back over zeros
         start = (x.shape[-1] - self.size) // 2
         return x[..., start : start + self.size, start : start + self.size]  # (b, 3, H, W)
 

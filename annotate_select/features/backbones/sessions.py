@@ -47,6 +47,7 @@ def open_session(source: bytes | str) -> Any:
 
 def run_session(session: Any, x: np.ndarray) -> np.ndarray:
     """Return the first output of a session for its first input."""
+    x = np.ascontiguousarray(x)  # images come with their channels last
     result: np.ndarray = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: x})[0]
     return result
 
