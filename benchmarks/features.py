@@ -6,8 +6,9 @@
 neighbours and a linear probe are asked about 2,000 other images. `sets`: neighbours, each image among all others of its
 set. `compressed`: neighbours among efficientnet_lite0's features, their principal components and their autoencoder's
 latents; `novelty`: how well each tells images of another kind. `supervised`: the dictionary's features without labels
-and with them. `training` and `decoding`: images a second against a plain loop. Encoding with pretrained networks is in
-backbones.py. But for `supervised`, labels only score.
+and with them. `training`, `decoding`, `embedding`, `learning`: images a second, see speed.py; `scale`, which runs when
+asked for by name: many images and the memory they take, see scale.py. Pretrained networks' runtimes are in backbones.py.
+But for `supervised`, labels only score.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from typing import TYPE_CHECKING
 
 import datasets
 import numpy as np
+import scale
+import speed
 
 if TYPE_CHECKING:
     from annotate_select.learning.head import Head
 
+ROWS = ("spaces", "sets", "compressed", "novelty", "supervised", "training", "decoding", "embedding", "learning")
 K = 20
-SECONDS = 10.0  # of a timed loop
 LABELS, SEEDS = (5, 20, 100), 3  # a class, drawn at random
 OTHERS = (  # a pool and the strangers that come to it, decoded at the same size
     ("cifar10_small", "traffic_lights"),
@@ -277,74 +280,16 @@ def _head(space: np.ndarray, labels: np.ndarray, told: np.ndarray, asked: np.nda
     return [balanced, float(loss), 100 * (fit(True).cv_accuracy or 0.0)]
 
 
-def rate(step: Callable[[], int]) -> float:
-    """Return images a second of a step that returns how many it took, after two to warm up."""
-    step(), step()
-    began, done = time.monotonic(), 0
-    while time.monotonic() - began < SECONDS:
-        done += step()
-    return done / (time.monotonic() - began)
-
-
-def training() -> None:
-    """Print images a second of the convolutional encoders' training at 64 pixels, batch 128, against a plain loop."""
-    import torch
-
-    from annotate_select.features.encoder import has_bfloat16
-    from annotate_select.features.network import AutoencoderConfig, Network
-
-    config = AutoencoderConfig(kind="plain")
-    x = torch.rand(128, 3, 64, 64)
-    generator = torch.Generator().manual_seed(0)
-
-    def loop(network: Network, bfloat16: bool, fused: bool) -> Callable[[], int]:
-        optimizer = torch.optim.AdamW(network.parameters(), fused=fused)
-
-        def step() -> int:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                loss = network.loss(x, generator)[0]
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            return len(x)
-
-        return step
-
-    plain = rate(loop(Network(config), bfloat16=False, fused=False))
-    fast = Network(config).to(memory_format=torch.channels_last)
-    ours = rate(loop(fast, has_bfloat16(torch.device("cpu")), fused=True))
-    print("| training, 64 px, batch 128 | images/s | ratio |\n|---|---|---|")
-    print(f"| plain float32 loop | {plain:.0f} | 1 |\n| as Autoencoder.fit trains | {ours:.0f} | {ours / plain:.2f} |")
-
-
-def decoding(data: Path) -> None:
-    """Print files a second decoded to 64 pixels, against PIL opened, converted and resized."""
-    from PIL import Image
-
-    from annotate_select.pool.decode import decode_many
-
-    files = sorted((data / "weather" / "images").rglob("*.jpg"))[:600]
-
-    def plain() -> int:
-        for file in files:
-            with Image.open(file) as image:
-                image.convert("RGB").resize((64, 64), Image.Resampling.BICUBIC)
-        return len(files)
-
-    def ours() -> int:
-        return sum(1 for _ in decode_many(files, 64))
-
-    slow, fast = rate(plain), rate(ours)
-    print("| decoding JPEG to 64 px | files/s | ratio |\n|---|---|---|")
-    print(f"| PIL, one process | {slow:.0f} | 1 |\n| decode_many | {fast:.0f} | {fast / slow:.2f} |")
-
-
 def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=datasets.DATA)
-    parser.add_argument("--rows", default="spaces,sets,compressed,novelty,supervised,training,decoding")
+    parser.add_argument(
+        "--rows", default="spaces,sets,compressed,novelty,supervised,training,decoding,embedding,learning"
+    )
     parser.add_argument("--sets", default="")
+    parser.add_argument("--images", type=int, default=100_000, help="of the row `scale`")
+    parser.add_argument("--folder", type=Path, help="where the images of the row `scale` stay")
     given = parser.parse_args()
     names = given.sets.split(",") if given.sets else datasets.names(given.data)
     tables: dict[str, Callable[[], None]] = {
@@ -353,8 +298,11 @@ def main() -> None:
         "compressed": lambda: compressed(given.data, names),
         "novelty": lambda: novelty(given.data, names),
         "supervised": lambda: supervised(given.data, names),
-        "training": training,
-        "decoding": lambda: decoding(given.data),
+        "training": speed.training,
+        "decoding": lambda: speed.decoding(given.data),
+        "embedding": lambda: speed.embedding(given.data),
+        "learning": lambda: speed.learning(given.data),
+        "scale": lambda: scale.scale(given.data, given.images, given.folder, "autoencoder"),
     }
     for row in given.rows.split(","):
         tables[row]()

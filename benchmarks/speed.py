@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import datasets
 import numpy as np
 
 ROUNDS, SECONDS = 8, 1.0
