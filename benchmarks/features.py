@@ -7,8 +7,8 @@ neighbours and a linear probe are asked about 2,000 other images. `sets`: neighb
 set. `compressed`: neighbours among efficientnet_lite0's features, their principal components and their autoencoder's
 latents; `novelty`: how well each tells images of another kind. `supervised`: the dictionary's features without labels
 and with them. `training`, `decoding`, `embedding`, `learning`: images a second, see speed.py; `scale`, which runs when
-asked for by name: many images and the memory they take, see scale.py. Pretrained networks' runtimes are in backbones.py.
-But for `supervised`, labels only score.
+asked for by name: many images and the memory they take, see scale.py. Pretrained networks' runtimes are in
+backbones.py. But for `supervised`, labels only score.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ def test_photos_from_a_webcam_join_the_pool(
         page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
         page.get_by_role("button", name="Take Photo").click()
         expect(page.get_by_text(f"Add the photos ({taken} taken)")).to_be_visible()
-    assert len(list((project.root / "images").iterdir())) == 2  # on the disk before anything else is pressed
+    photos = list((project.root / "images").iterdir())
+    assert len(photos) == 2  # on the disk before anything else is pressed
+    others = len({photo.read_bytes() for photo in photos})  # this camera's picture comes back every second
     page.get_by_role("button", name="Add the photos").click()
-    expect(page.get_by_text("added 2 images")).to_be_visible()
-    assert project.status().images == 14
+    expect(page.get_by_text(f"added {others} images")).to_be_visible()
+    assert project.status().images == 12 + others
