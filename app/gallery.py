@@ -28,7 +28,7 @@ def gallery(project: Project, images: Sequence[tuple[int, str]], key: str) -> No
                 if path is None:
                     st.caption("this file cannot be read any more")
                 else:
-                    st.image(path, width=SIDE)
+                    st.image(path, width=SIDE, alt=words.replace("*", ""))
                 st.caption(words)
 
 

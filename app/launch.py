@@ -58,7 +58,7 @@ SETTINGS: dict[str, object] = {
     "theme.light.primaryColor": "#2f6f8f",
     "theme.light.backgroundColor": "#fbfbfa",
     "theme.light.secondaryBackgroundColor": "#eeefed",
-    "theme.light.textColor": "#23282b",
+    "theme.light.textColor": "#14191b",
     "theme.light.borderColor": "#d5d8d6",
     "theme.dark.primaryColor": "#6fb3cf",
     "theme.dark.backgroundColor": "#16191b",

@@ -1,4 +1,4 @@
-"""The app: Start, Label, Model, Export. Every action is a call of Project; this is only its screen."""
+"""The app: its pages, and what is common to all of them. Every action is a call of Project; this is only its screen."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ st.html(
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
     [data-testid="stHeaderActionElements"] { display: none; }
+    [data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #101314); } /* white on a light blue is hard to read */
     [data-stale="true"] { opacity: 1 !important; }
     [class*="-gallery"] img { height: 128px; object-fit: cover; border-radius: 4px; }
     </style>"""
