@@ -27,6 +27,7 @@ from annotate_select.steps.home import DATABASE_NAME, Home
 from annotate_select.steps.jobs import Job
 
 if TYPE_CHECKING:
+    from annotate_select.checks import Checks
     from annotate_select.features.health import Health
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
@@ -614,6 +615,13 @@ class Project:
         from annotate_select.steps.review import review_item
 
         return review_item(self._home, image_id)
+
+    @property
+    def check(self) -> Checks:
+        """The checks of this project: `project.check.leaks()` and others."""
+        from annotate_select.checks import Checks
+
+        return Checks(self._home)
 
     def audit_report(self) -> tuple[int, AuditReport] | None:
         """Return the newest stored audit with its model's number; None while none was made."""

@@ -29,7 +29,8 @@ st.html(
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
     [data-testid="stHeaderActionElements"] { display: none; }
-    [data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #101314); } /* white on a light blue is hard to read */
+    /* White on a light blue is hard to read. */
+    [data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #101314); }
     [data-stale="true"] { opacity: 1 !important; }
     [class*="-gallery"] img { height: 128px; object-fit: cover; border-radius: 4px; }
     </style>"""

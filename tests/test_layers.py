@@ -19,6 +19,7 @@ ROWS = [
     {"selection", "learning", "trust"},
     {"exchange", "features", "annotations", "pool"},
     {"steps", "simulate", "curves"},
+    {"checks"},
     {"project"},
     {"cli", *CLI, "bar", "demo", "__main__", "__init__"},
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from annotate_select.errors import ExamError
 from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
 
-__all__ = ["Leaks", "blocked"]
+__all__ = ["Leaks", "blocked", "closest"]
 
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
 BLOCK = 2**22  # numbers held at a time: 32 MB
@@ -65,14 +65,40 @@ def blocked(
     )
 
 
-def _alike(features: np.ndarray, exam_rows: np.ndarray, threshold: float) -> np.ndarray:
-    """Return (n,) whether the largest cosine to an exam row is above the threshold, block by block."""
+def closest(features: np.ndarray, exam_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each of `rows` (m,), the exam row most like it and their cosine, both (m,), as `blocked` sees them.
+
+    Raises ExamError without an exam row, and as `blocked` does.
+    """
+    exam_rows, rows = np.asarray(exam_rows, dtype=np.int64), np.asarray(rows, dtype=np.int64)
+    _require(len(features), np.concatenate([exam_rows, rows]), None)
+    if len(exam_rows) == 0:
+        raise ExamError("nothing can be like the exam, for it has no images; draw one first")
+    mean, shortest = _centre(features)
+    exam = _directions(np.asarray(features[exam_rows], dtype=np.float64), mean, shortest)  # (e, d)
+    step = max(1, BLOCK // (features.shape[1] + len(exam)))
+    near, cosines = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        found = _directions(np.asarray(features[rows[part]], dtype=np.float64), mean, shortest) @ exam.T
+        near[part], cosines[part] = exam_rows[found.argmax(axis=1)], found.max(axis=1)
+    return near, cosines
+
+
+def _centre(features: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean row (d,), and the length under which a centred row has no direction."""
     n, d = features.shape
     total, squares = np.zeros(d), 0.0
     for _, block in _blocks(features, d):
         total += block.sum(axis=0)
         squares += float((block * block).sum())
-    mean, shortest = total / n, ROUNDING * np.sqrt(squares / n)
+    return total / n, float(ROUNDING * np.sqrt(squares / n))
+
+
+def _alike(features: np.ndarray, exam_rows: np.ndarray, threshold: float) -> np.ndarray:
+    """Return (n,) whether the largest cosine to an exam row is above the threshold, block by block."""
+    d = features.shape[1]
+    mean, shortest = _centre(features)
     exam = _directions(np.asarray(features[exam_rows], dtype=np.float64), mean, shortest)  # (e, d)
     alike = np.zeros(len(features), dtype=bool)
     for start, block in _blocks(features, d + len(exam)):

@@ -1,0 +1,42 @@
+"""Checks: what can be wrong with a project's labels, exam and pictures, as `project.check.NAME()`.
+
+Each check is a method that wires and computes nothing, and returns a report with `text()` and `as_dict()`; the CLI's
+`check NAME` calls it by its name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.home import Home
+
+if TYPE_CHECKING:
+    from annotate_select.steps.check_leaks import LeaksReport
+
+__all__ = ["CHECKS", "Checks", "Report"]
+
+CHECKS = ("leaks",)  # in the order in which `check all` goes through them
+
+
+class Report(Protocol):
+    """What a check returns."""
+
+    def text(self) -> str:
+        """Say in words what was found, and what to do."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+
+
+class Checks:
+    """The checks of one project."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def leaks(self, features: str | None = None, *, progress: Progress = silent) -> LeaksReport:
+        """Name the labelled images that are too like an exam image to be trained on; raises ExamError without exam."""
+        from annotate_select.steps.check_leaks import check_leaks
+
+        return check_leaks(self._home, features)

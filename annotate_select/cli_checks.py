@@ -1,0 +1,42 @@
+"""The command `check`: the audits of labels, exam and pictures."""
+
+from __future__ import annotations
+
+import click
+
+from annotate_select.checks import CHECKS, Report
+from annotate_select.cli_output import Output, pass_output
+from annotate_select.errors import AnnotateSelectError
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.argument("what", default="all")
+@click.option("--features", help="Name of the features to look at.")
+@pass_output
+def check(output: Output, what: str, features: str | None) -> None:
+    """Look for what is wrong: WHAT is one of the checks, several with commas, or all.
+
+    Of several, one that cannot be made says what it lacks, and the others are made.
+    """
+    names = list(CHECKS) if what == "all" else [one.strip() for one in what.split(",")]
+    unknown = [one for one in names if one not in CHECKS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of all, {', '.join(CHECKS)}", param_hint="WHAT")
+    project = output.open()
+    alone = what in CHECKS
+    found: dict[str, object] = {}
+    texts = []
+    with output.working() as progress:
+        for name in names:
+            try:
+                report: Report = getattr(project.check, name)(features, progress=progress)
+            except AnnotateSelectError as error:
+                if alone:
+                    raise
+                found[name], text = {"error": str(error)}, f"cannot be made: {error}"
+            else:
+                found[name], text = report.as_dict(), report.text()
+            texts.append(text if alone else f"{name}: {text}")
+    output.show(found, "\n\n".join(texts))
