@@ -267,7 +267,7 @@ class Labeller {
     this.broken = false;
     this.screen.noteField.close();
     this.screen.setItem(item, this.note(item));
-    this.tellEmpty(item === null && this.sitting.loaded);
+    this.tellEmpty();
     if (!item) return this.showEmpty();
     if (this.review && item.choice && !item.opinions) this.reveal(); // who has spoken may hear
     this.prefetch();
@@ -279,10 +279,10 @@ class Labeller {
     this.whenPainted(item, turn);
   }
 
-  // Each telling runs the page's script, so only a change is told.
-  /** @param {boolean} empty */
-  tellEmpty(empty) {
-    if (empty === this.toldEmpty) return;
+  // Each telling runs the page's script, so only a change is told, and only once the server has what it is about.
+  tellEmpty() {
+    const empty = this.sitting.loaded && this.timeline.current === null;
+    if (empty === this.toldEmpty || (empty && this.sitting.outbox.pending().length)) return;
     this.toldEmpty = empty;
     this.tell("empty", empty);
   }
@@ -369,5 +369,6 @@ class Labeller {
     const { outbox, problem, loaded, progress } = this.sitting;
     if (progress) this.screen.setProgress(progress);
     this.screen.setSaved(outbox.pending().length, outbox.fails > 0 || (Boolean(problem) && !loaded), outbox.problem);
+    this.tellEmpty();
   }
 }

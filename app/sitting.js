@@ -141,7 +141,7 @@ class Sitting {
     const { progress, total } = this.feed;
     if (!progress) return null;
     const steps = this.outbox.pending().reduce((n, event) => n + (event.local?.step ?? 0), 0);
-    const left = Math.max(0, progress.left - steps);
+    const left = this.ownQueue ? Math.max(0, progress.left - steps) : this.timeline.openCount;
     return { done: Math.max(0, total - left), total, left, byMe: progress.by_me };
   }
 }

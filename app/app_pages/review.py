@@ -18,16 +18,17 @@ LISTS = {
 project = need_project()
 annotator = need_annotator("Who is reviewing?", "Start reviewing")
 counts = project.review_counts()
-if not any(counts.values()):
+listed = [name for name in LISTS if counts[name]]
+# Who has just decided the last one stays, and can take it back.
+if not listed and "review_list" not in st.session_state:
     st.info("There is nothing to review: no disagreement, no doubt, nothing flagged, unsure or rejected.")
     st.page_link("app_pages/label.py", label="Label", icon=":material/label:")
     st.stop()
 
-default = next(name for name in LISTS if counts[name])
 what = st.segmented_control(
     "List",
     list(LISTS),
-    default=default,
+    default=(listed or list(LISTS))[0],
     required=True,
     format_func=lambda one: f"{LISTS[one][0]} · {counts[one]:,}",
     key="review_list",

@@ -7,6 +7,7 @@ import logging
 import signal
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def press_each(page: Page, keys: Iterable[str]) -> list[int]:
 
 
 def press_until_next(page: Page, key: str, number: int) -> int:
+    """Press a key until the next image is on screen; return its number."""
+    press_away(page, key, number)
+    page.wait_for_function("window.__probe.shown !== null")
+    return shown(page)
+
+
+def press_away(page: Page, key: str, number: int) -> None:
+    """Press a key until the image of this number is gone from the screen, again where it was refused."""
     while True:
         before = refused(page)
         page.keyboard.press(key)
@@ -93,12 +102,18 @@ def press_until_next(page: Page, key: str, number: int) -> int:
             """([number, before]) => {
                 const { shown, hero } = window.__probe;
                 const refused = Number(hero().closest(".labeller").dataset.refusedKeys);
-                return (shown !== null && shown !== number) || refused > before;
+                return shown !== number || refused > before;
             }""",
             arg=[number, before],
         )
         if refused(page) == before:
-            return shown(page)
+            return
+
+
+def there_is_more(page: Page) -> bool:
+    """Wait until an image is on screen, or none is left."""
+    page.wait_for_function("window.__probe.shown !== null || !window.__probe.hero().querySelector('img')")
+    return page.locator(".hero img").count() > 0
 
 
 def wait_saved(page: Page) -> None:
@@ -189,12 +204,8 @@ def test_the_whole_loop(
     assert len(standing(root)) == 50
     report(page)
 
-    keys = 0
-    while page.locator(".hero img").count() and keys < 90:  # what is left of the first batch and the exam
-        before = shown(page)
-        page.keyboard.press("123"[keys % 3])
-        page.wait_for_function("before => window.__probe.shown !== before", arg=before)
-        keys += 1
+    while there_is_more(page):  # what is left of the first batch and the exam
+        press_away(page, "1", shown(page))
     expect(page.get_by_text("Nothing left to label at the moment")).to_be_visible()
     wait_saved(page)
     done = len(standing(root))
@@ -350,7 +361,9 @@ def test_two_tabs_of_one_annotator_lose_nothing(ana: Page, many: Path, shared: S
     second.context.set_offline(False)
     wait_saved(ana)
     wait_saved(second)
-    assert sorted(labels_of(stored(many))) == sorted(pressed(ana) + pressed(second))
+    keys, labels = Counter(pressed(ana) + pressed(second)), Counter(labels_of(stored(many)))
+    assert labels <= keys
+    assert labels.total() == keys.total() - refused(ana) - refused(second)
     assert len(standing(many)) == 6
     assert standing(many)[firsts[0]] in ("ok", "crack")
 

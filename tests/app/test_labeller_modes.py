@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import CLASSES, Server, make_project, stored
 from playwright.sync_api import BrowserContext, Page, expect
-from test_browser import label_page, number_of, seen, shown, standing, wait_saved, wait_shown
+from test_browser import label_page, number_of, press_away, seen, shown, standing, wait_number, wait_saved, wait_shown
 
 from annotate_select.annotations.events import Event
 from annotate_select.project import Project
@@ -52,12 +52,11 @@ def test_suggestions_come_where_the_project_wants_them_and_never_on_the_exam(
         if suggestion.is_visible():
             text = suggestion.locator("span").inner_text()
             said[number] = text.removeprefix("model: ").partition(",")[0]
-            page.keyboard.press("Enter")
+            press_away(page, "Enter", number)
         else:
             page.keyboard.press("Enter")  # says nothing
             assert shown(page) == number
-            page.keyboard.press("1")
-        page.wait_for_function("number => window.__probe.shown !== number", arg=number)
+            press_away(page, "1", number)
     wait_saved(page)
     labels = standing(trained, "nobody")
     assert len(labels) == PICKS + len(exam)
@@ -103,14 +102,15 @@ def test_a_reviewers_word_is_final_and_others_are_heard_afterwards(
     page.keyboard.press("x")
     third = wait_shown(page, other_than=second)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("number => window.__probe.shown === number", arg=second)
+    wait_number(page, second)
     expect(opinions).to_contain_text("eva: dent")  # who has spoken may hear
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("number => window.__probe.shown === number", arg=third)
+    wait_number(page, third)
     page.keyboard.press("3")
     expect(page.get_by_text("Nothing is left on this list")).to_be_visible()
+    expect(page.get_by_text("Disagreements · 0")).to_be_visible()  # the server knows, and leaves the page as it is
     page.keyboard.press("z")
-    page.wait_for_function("number => window.__probe.shown === number", arg=third)
+    wait_number(page, third)
     wait_saved(page)
     finals = {number_of(one): (one.kind, one.label) for one in stored(disputed, "rita") if not one.undone}
     assert {number: one for number, one in finals.items() if one[0] == "final"} == {
@@ -131,6 +131,6 @@ def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, server: 
         page.keyboard.press("s")
         numbers.add(wait_shown(page, other_than=before))
     page.keyboard.press("s")
-    page.wait_for_function("number => window.__probe.shown === number", arg=first)
+    wait_number(page, first)
     assert numbers == {0, 1, 2}
     assert stored(disputed, "rita") == []
