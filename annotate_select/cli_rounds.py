@@ -108,11 +108,17 @@ def train(output: Output, head: str, features: str | None) -> None:
 
 @click.command()
 @click.option("--model", type=click.IntRange(min=1), help="Which model (default: the newest).")
+@click.option("--against", type=click.IntRange(min=1), help="Another model: which of the two is better on the exam?")
 @pass_output
-def evaluate(output: Output, model: int | None) -> None:
-    """Measure a model on the exam."""
-    report = output.open().evaluate(model)
-    output.show(report.as_dict(), report.text())
+def evaluate(output: Output, model: int | None, against: int | None) -> None:
+    """Measure a model on the exam, and judge it by the pass mark where project.toml declares one."""
+    project = output.open()
+    report = project.evaluate(model)
+    if against is None:
+        output.show(report.as_dict(), report.text())
+        return
+    compared = project.compare(model, against)
+    output.show({**report.as_dict(), "comparison": compared.as_dict()}, f"{report.text()}\n{compared.text()}")
 
 
 @click.command()

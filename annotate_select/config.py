@@ -67,10 +67,16 @@ class FeaturesSettings(_Strict):
     shared: str | None = Field(default=None, min_length=1, description="where projects share: a folder or a URL")
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class ExamSettings(_Strict):
-    """Defaults of `exam`."""
+    """Defaults of `exam`, and the pass mark: what a model must reach there to be good enough."""
 
     size: int = Field(default=100, ge=1)
+    pass_accuracy: Share | None = Field(default=None, description="such as .9")
+    pass_recall: Share | dict[str, Share] | None = Field(default=None, description="of every class, or by class")
+    pass_confidence: float = Field(default=0.95, ge=0.5, lt=1)
 
 
 class QueueSettings(_Strict):
@@ -140,6 +146,16 @@ class Config(_Strict):
         if repeated:
             raise ValueError(f"sources need distinct names, got {listed(repeated)} more than once")
         return sources
+
+    @field_validator("exam")
+    @classmethod
+    def _marked(cls, exam: ExamSettings, info: ValidationInfo) -> ExamSettings:
+        if isinstance(exam.pass_recall, dict):
+            classes = info.data.get("classes", list(exam.pass_recall))
+            unknown = [name for name in exam.pass_recall if name not in classes]
+            if unknown:
+                raise ValueError(f"pass_recall: there is no class {listed(map(repr, unknown))}; {listed(classes)} are")
+        return exam
 
     @field_validator("about")
     @classmethod

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.status import Round, Status
     from annotate_select.steps.train import TrainedModel
     from annotate_select.trust.audit import AuditReport
+    from annotate_select.trust.compare import Comparison
     from annotate_select.trust.exam import ExamReport
 
 __all__ = ["Project"]
@@ -516,6 +517,15 @@ class Project:
         from annotate_select.steps.evaluate import report_of
 
         return report_of(self._home, model)
+
+    def compare(self, model: int | None = None, against: int | None = None) -> Comparison:
+        """Compare two models on the exam, image by image: by default the newest with the one before it.
+
+        Raises LearningError where there are no two models of the same classes, ExamError without exam labels.
+        """
+        from annotate_select.steps.evaluate import compare
+
+        return compare(self._home, model, against)
 
     def exam_answers(self, model: int | None = None) -> list[ExamAnswer]:
         """Return what a model, by default the newest, says of each labelled exam image; the surest mistakes first."""

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotate_select.errors import ExamError, FeaturesError, LearningError
+from annotate_select.errors import ExamError, FeaturesError, LearningError, listed
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.embed import open_features
-from annotate_select.steps.home import Home
+from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, model_folder, models
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust import exam as trust
-from annotate_select.trust.audit import AuditReport, compare
+from annotate_select.trust.audit import AuditReport
+from annotate_select.trust.audit import compare as compare_audit
+from annotate_select.trust.compare import Comparison, compare_models
 from annotate_select.trust.exam import ExamReport
+from annotate_select.trust.verdict import Mark, judge
 
-__all__ = ["ExamAnswer", "audit", "audit_of", "evaluate", "exam_answers", "report_of"]
+__all__ = ["ExamAnswer", "audit", "audit_of", "compare", "evaluate", "exam_answers", "mark_of", "report_of"]
 
 AUDIT = "audit.json"
+MARKS = "exam-marks.json"  # which pass marks results were seen under, oldest first
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,68 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
         model=model.number,
         unlabelled=unlabelled,
     )
+    mark = mark_of(home)
+    late = _remember_mark(home, model, mark)
+    if mark is not None:
+        report = replace(report, verdict=judge(report.confusion, model.classes, mark), marked_late=late)
     write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
     return report
+
+
+def mark_of(home: Home) -> Mark | None:
+    """Return the pass mark that project.toml declares; None where it declares none."""
+    exam = home.config.exam
+    recall = exam.pass_recall or {}
+    if not isinstance(recall, dict):
+        recall = dict.fromkeys(home.config.classes, recall)
+    if exam.pass_accuracy is None and not recall:
+        return None
+    return Mark(exam.pass_accuracy, recall, exam.pass_confidence)
+
+
+def _remember_mark(home: Home, model: TrainedModel, mark: Mark | None) -> str | None:
+    """Note under which mark results were first seen, and say so where this one came later."""
+    file = home.root / MARKS
+    seen = json.loads(file.read_text()) if file.exists() else []
+    mine = mark.as_dict() if mark is not None else None
+    first = next((one for one in seen if one["mark"] == mine), None)
+    if first is None:
+        first = {"at": now(), "model": model.number, "mark": mine}
+        seen.append(first)
+        write_whole(file, json.dumps(seen, indent=1))
+    if first is seen[0]:
+        return None
+    return (
+        f"this mark was declared by {first['at'][:10]}, after results had been seen ({seen[0]['at'][:10]}, model "
+        f"{seen[0]['model']}); a mark proves most when it is declared before"
+    )
+
+
+def compare(home: Home, number: int | None = None, against: int | None = None) -> Comparison:
+    """Compare two models on the labelled exam images, by default the newest with the one before.
+
+    Raises LearningError where there are no two models, ExamError where nothing of the exam is labelled, FeaturesError
+    for a model whose features were replaced since.
+    """
+    model = _model(home, number)
+    before = [one.number for one in models(home) if one.number < model.number]
+    if against is None and not before:
+        raise LearningError(f"there is no model before model {model.number} to compare with; train another one")
+    other = _model(home, against if against is not None else before[-1])
+    if other.number == model.number:
+        raise LearningError(f"model {model.number} cannot be compared with itself; name another one")
+    if other.classes != model.classes:
+        raise LearningError(
+            f"models {model.number} and {other.number} know different classes ({listed(model.classes)} and "
+            f"{listed(other.classes)}); compare models trained since the classes changed"
+        )
+    (first, rows, mine, _), (second, others_rows, theirs, _) = _answered(home, model), _answered(home, other)
+    place = {int(second.ids[row]): i for i, row in enumerate(others_rows.tolist())}
+    both = [(i, place[int(first.ids[row])]) for i, row in enumerate(rows.tolist()) if int(first.ids[row]) in place]
+    here = np.array([i for i, _ in both], dtype=np.int64)
+    there = np.array([i for _, i in both], dtype=np.int64)
+    labels = first.labels[rows[here]]
+    return compare_models(labels, mine[here], theirs[there], model=model.number, against=other.number)
 
 
 def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
@@ -110,7 +174,7 @@ def audit(home: Home) -> AuditReport:
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
     exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
     classes, centre, choose = len(home.config.classes), mean_of(features.array), not model.features_saw_labels
-    report = compare(
+    report = compare_audit(
         features.array[rows],
         state.labels[rows],
         np.array([state.roles[row] for row in rows.tolist()]),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.verdict import Verdict
 
 __all__ = ["ClassReport", "ExamReport", "draw", "evaluate"]
 
@@ -35,6 +36,8 @@ class ExamReport:
 
     `macro_f1` is the mean F1 of the classes that the exam has. `confusion[i][j]` counts images of class i that were
     taken for class j. `n` images carried a label, `unlabelled` did not yet. `model` is its number, where it has one.
+    `verdict` judges it by the project's pass mark, where one was declared; `marked_late` says so when that was after
+    results had been seen.
     """
 
     n: int
@@ -45,10 +48,12 @@ class ExamReport:
     confusion: tuple[tuple[int, ...], ...]
     model: int | None
     unlabelled: int
+    verdict: Verdict | None = None
+    marked_late: str | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return {**asdict(self), "verdict": None if self.verdict is None else self.verdict.as_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> ExamReport:
@@ -63,6 +68,8 @@ class ExamReport:
             confusion=tuple(tuple(row) for row in plain["confusion"]),
             model=plain["model"],
             unlabelled=plain["unlabelled"],
+            verdict=Verdict.from_dict(judged) if (judged := plain.get("verdict")) else None,
+            marked_late=plain.get("marked_late"),
         )
 
     def text(self) -> str:
@@ -89,6 +96,10 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
+        if self.verdict is not None:
+            notes.append(self.verdict.text())
+        if self.marked_late is not None:
+            notes.append(self.marked_late)
         if self.unlabelled:
             notes.append(f"{self.unlabelled:,} exam images have no label yet; with them the intervals get narrower")
         return notes
@@ -112,6 +123,8 @@ class _Plain(TypedDict):
     confusion: list[list[int]]
     model: int | None
     unlabelled: int
+    verdict: NotRequired[dict[str, object] | None]
+    marked_late: NotRequired[str | None]
 
 
 def draw(

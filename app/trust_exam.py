@@ -1,0 +1,54 @@
+"""What the exam says: how far it is labelled, what the newest model scores, and whether that is enough."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from annotate_select.errors import AnnotateSelectError
+from annotate_select.project import Project
+
+__all__ = ["exam_panel"]
+
+
+def exam_panel(project: Project) -> None:
+    """Show the exam of a project."""
+    st.subheader("The exam")
+    st.caption("A random set of images, never trained on, whose labels say how good a model really is.")
+    status = project.status()
+    if status.exam_total:
+        share = status.exam_labelled / status.exam_total
+        st.progress(share, text=f"{status.exam_labelled:,} of {status.exam_total:,} exam images have a label")
+    else:
+        st.info("There is no exam yet; it is drawn when the project is prepared.")
+    report = project.report()
+    if report is None:
+        return
+    interval = report.interval
+    st.metric(
+        f"Model {report.model} is right on", f"{report.accuracy:.1%}", f"{interval.low:.0%} to {interval.high:.0%}",
+        delta_color="off", delta_arrow="off",
+    )  # fmt: skip
+    st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
+    if report.verdict is None:
+        st.caption("A pass mark, `pass_accuracy` under `[exam]` in project.toml, turns this into a verdict.")
+    else:
+        show = {"pass": st.success, "fail": st.error, "undecided": st.info}[report.verdict.outcome]
+        head, *lines = report.verdict.text().splitlines()
+        show("\n".join([f"**{_sentence(head)}**", "", *(f"- {line.strip()}" for line in lines)]))
+    if report.marked_late is not None:
+        st.caption(_sentence(report.marked_late))
+    if status.models > 1:
+        _progress(project)
+
+
+def _progress(project: Project) -> None:
+    """Say whether the newest model is better than the one before, beyond luck."""
+    try:
+        compared = project.compare()
+    except AnnotateSelectError:
+        return  # other classes, or features that are gone: nothing to compare
+    st.write(_sentence(compared.text()))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
