@@ -55,8 +55,10 @@ $(FRONTEND)/node_modules/.installed: $(FRONTEND)/package-lock.json $(VENV)/.inst
 .PHONY: frontend
 frontend: $(FRONTEND)/node_modules/.installed
 
+# Browsers have the machine to themselves: what a person sees in time is part of these tests.
 test: check chromium frontend
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -q -m "not browser" -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -q -m browser --cov --cov-append --cov-report=term
 
 .PHONY: chromium
 chromium:
