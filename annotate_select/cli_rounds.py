@@ -114,11 +114,16 @@ def evaluate(output: Output, model: int | None, against: int | None) -> None:
     """Measure a model on the exam, and judge it by the pass mark where project.toml declares one."""
     project = output.open()
     report = project.evaluate(model)
-    if against is None:
-        output.show(report.as_dict(), report.text())
-        return
-    compared = project.compare(model, against)
-    output.show({**report.as_dict(), "comparison": compared.as_dict()}, f"{report.text()}\n{compared.text()}")
+    found, lines = report.as_dict(), [report.text()]
+    stopping = project.stopping() if model is None else None
+    if stopping is not None:
+        found["stopping"] = stopping.as_dict()
+        lines.append(f"enough? {stopping.sentence}")
+    if against is not None:
+        compared = project.compare(model, against)
+        found["comparison"] = compared.as_dict()
+        lines.append(compared.text())
+    output.show(found, "\n".join(lines))
 
 
 @click.command()

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from annotate_select.trust.audit import AuditReport
     from annotate_select.trust.compare import Comparison
     from annotate_select.trust.exam import ExamReport
+    from annotate_select.trust.stopping import Stopping
 
 __all__ = ["Project"]
 
@@ -300,8 +301,11 @@ class Project:
     def evaluate(self, model: int | None = None) -> ExamReport:
         """Measure a model, by default the newest, on the exam."""
         from annotate_select.steps.evaluate import evaluate
+        from annotate_select.steps.stop import conclude
 
-        return evaluate(self._home, model)
+        report = evaluate(self._home, model)
+        conclude(self._home, report)
+        return report
 
     def predict(
         self,
@@ -526,6 +530,12 @@ class Project:
         from annotate_select.steps.evaluate import compare
 
         return compare(self._home, model, against)
+
+    def stopping(self) -> Stopping | None:
+        """Return whether more labels are worth it, as the newest model's evaluation concluded; None without one."""
+        from annotate_select.steps.stop import stopping_of
+
+        return stopping_of(self._home)
 
     def exam_answers(self, model: int | None = None) -> list[ExamAnswer]:
         """Return what a model, by default the newest, says of each labelled exam image; the surest mistakes first."""

@@ -42,7 +42,13 @@ def exam_panel(project: Project) -> None:
 
 
 def _progress(project: Project) -> None:
-    """Say whether the newest model is better than the one before, beyond luck."""
+    """Say what more labels would bring, and whether the newest model is better than the one before, beyond luck."""
+    stopping = project.stopping()
+    if stopping is not None:
+        st.write(f"**Is it enough?** {_sentence(stopping.sentence)}")
+        if stopping.agreement:
+            share = ", ".join(f"{one:.2f}" for one in stopping.agreement)
+            st.caption(f"Agreement of successive models on what nobody labelled (Cohen's kappa): {share}.")
     try:
         compared = project.compare()
     except AnnotateSelectError:

@@ -22,7 +22,17 @@ from annotate_select.trust.compare import Comparison, compare_models
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.verdict import Mark, judge
 
-__all__ = ["ExamAnswer", "audit", "audit_of", "compare", "evaluate", "exam_answers", "mark_of", "report_of"]
+__all__ = [
+    "ExamAnswer",
+    "audit",
+    "audit_of",
+    "compare",
+    "evaluate",
+    "exam_answers",
+    "exam_rows",
+    "mark_of",
+    "report_of",
+]
 
 AUDIT = "audit.json"
 MARKS = "exam-marks.json"  # which pass marks results were seen under, oldest first
@@ -45,7 +55,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     Raises ExamError when there is no exam or none of it is labelled, LearningError when there is no model.
     """
     model = _model(home, number)
-    state, rows, probabilities, unlabelled = _answered(home, model)
+    state, rows, probabilities, unlabelled = exam_rows(home, model)
     report = trust.evaluate(
         state.labels[rows],
         probabilities,
@@ -108,7 +118,7 @@ def compare(home: Home, number: int | None = None, against: int | None = None) -
             f"models {model.number} and {other.number} know different classes ({listed(model.classes)} and "
             f"{listed(other.classes)}); compare models trained since the classes changed"
         )
-    (first, rows, mine, _), (second, others_rows, theirs, _) = _answered(home, model), _answered(home, other)
+    (first, rows, mine, _), (second, others_rows, theirs, _) = exam_rows(home, model), exam_rows(home, other)
     place = {int(second.ids[row]): i for i, row in enumerate(others_rows.tolist())}
     both = [(i, place[int(first.ids[row])]) for i, row in enumerate(rows.tolist()) if int(first.ids[row]) in place]
     here = np.array([i for i, _ in both], dtype=np.int64)
@@ -123,7 +133,7 @@ def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
     Raises ExamError or LearningError as `evaluate` does.
     """
     model = _model(home, number)
-    state, rows, probabilities, _ = _answered(home, model)
+    state, rows, probabilities, _ = exam_rows(home, model)
     said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     order = np.lexsort((-sure, said == state.labels[rows]))
     return [
@@ -147,7 +157,7 @@ def report_of(home: Home, number: int | None = None) -> ExamReport | None:
     return None
 
 
-def _answered(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np.ndarray, int]:
+def exam_rows(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np.ndarray, int]:
     """Return the standing, the rows of labelled exam images, the model's probabilities of them, and how many lack."""
     features = open_features(home, model.features)
     if features.digest != model.features_digest:

@@ -10,7 +10,9 @@ from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
 
-__all__ = ["TrainedModel", "load_model", "model_folder", "models", "newest_model"]
+__all__ = ["STOPPING", "TrainedModel", "load_model", "model_folder", "models", "newest_model"]
+
+STOPPING = "stopping.json"  # in a model's folder: whether more labels are worth it
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
 from annotate_select.steps.home import Home
-from annotate_select.steps.models import TrainedModel, models
+from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
 
 __all__ = ["Round", "Status", "rounds", "status"]
 
@@ -45,6 +46,7 @@ class Status:
     models: int
     accuracy: float | None
     advice: str
+    enough: str | None = None  # whether more labels are worth it, in a sentence
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -64,6 +66,7 @@ class Status:
             f"batches   {self.batches:,}, {self.waiting:,} picks still to label",
             f"models    {self.models:,}"
             + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else ""),
+            *([f"enough?   {self.enough}"] if self.enough else []),
             f"next      {self.advice}",
         ]
         return "\n".join(lines)
@@ -99,6 +102,7 @@ def status(home: Home) -> Status:
         models=len(trained),
         accuracy=trained[-1].exam_accuracy if trained else None,
         advice="",
+        enough=_enough(home, trained),
     )
     return _advised(facts, trained)
 
@@ -121,6 +125,11 @@ def _feature_names(home: Home) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted({path.parent.name.rpartition("-")[0] for path in folder.glob("*/features.npy")})
+
+
+def _enough(home: Home, trained: list[TrainedModel]) -> str | None:
+    file = model_folder(home, trained[-1].number) / STOPPING if trained else None
+    return str(json.loads(file.read_text())["sentence"]) if file is not None and file.exists() else None
 
 
 def _advised(facts: Status, trained: list[TrainedModel]) -> Status:

@@ -26,6 +26,8 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     st.subheader("Next batch")
     next_batch(project, settings=True)
+    if enough := project.status().enough:
+        st.caption(f"Is it enough? {enough[0].upper()}{enough[1:]}.")
     st.caption("Labelling goes on meanwhile: a new batch joins the end of the queue, and no image on a screen changes.")
 batches = project.batches()
 with right:

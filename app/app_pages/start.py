@@ -30,6 +30,8 @@ def show_current(project: Project) -> None:
     st.subheader(project.name)
     st.caption(f"{project.root} · {status.images:,} images · {status.labelled:,} labelled")
     st.write(f"Next: {status.advice.partition(': annotate-select')[0]}.")
+    if status.enough:
+        st.caption(f"Is it enough? {status.enough[0].upper()}{status.enough[1:]}.")
     job = job_panel(project)
     running = job is not None and job.state == "running"
     if not running and status.images and not (status.batches and status.exam_total):

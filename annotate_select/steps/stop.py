@@ -1,0 +1,63 @@
+"""When it is enough: gathered from the exam and the last models, and kept beside the newest."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+
+from annotate_select.files import write_whole
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.evaluate import exam_rows
+from annotate_select.steps.home import Home
+from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
+from annotate_select.steps.standing import UNLABELLED, Standing
+from annotate_select.trust.exam import ExamReport
+from annotate_select.trust.stopping import LAST, Stopping, advise, expected_gain, kappa
+
+__all__ = ["conclude", "stopping_of"]
+
+LOOKED_AT = 2_000  # unlabelled images on which successive models are compared
+
+
+def conclude(home: Home, report: ExamReport) -> Stopping | None:
+    """Say whether more labels are worth it, from the newest model's report and the models before; None for an older.
+
+    Only models of the same features and classes are on one curve.
+    """
+    trained = models(home)
+    newest = trained[-1]
+    if report.model != newest.number:
+        return None
+    same = [one for one in trained if one.features_digest == newest.features_digest and one.classes == newest.classes]
+    same = sorted(same, key=lambda one: (one.labels, one.number))[-LAST:]
+    state, rows, _, _ = exam_rows(home, newest)
+    array = open_features(home, newest.features).array
+    exam, free = array[rows], _unlabelled(state)
+    right = np.array([one.head.probabilities(exam).argmax(axis=1) == state.labels[rows] for one in same])
+    gain = expected_gain(np.array([one.labels for one in same]), right, seed=home.config.seed)
+    found = advise(report, [one.labels for one in same], gain, _agreement(same, array[free]))
+    write_whole(model_folder(home, newest.number) / STOPPING, json.dumps(found.as_dict(), indent=1))
+    return found
+
+
+def stopping_of(home: Home) -> Stopping | None:
+    """Return what was last said; None where the newest model has not been evaluated."""
+    trained = models(home)
+    file = model_folder(home, trained[-1].number) / STOPPING if trained else None
+    return Stopping.from_dict(json.loads(file.read_text())) if file is not None and file.exists() else None
+
+
+def _unlabelled(state: Standing) -> np.ndarray:
+    """Return some rows without a label, the same ones from round to round as long as they have none."""
+    free = np.flatnonzero((state.labels == UNLABELLED) & state.in_pool & ~state.exam)
+    return np.sort(free[np.argsort(state.tokens[free], kind="stable")[:LOOKED_AT]])
+
+
+def _agreement(trained: list[TrainedModel], unlabelled: np.ndarray) -> list[float]:
+    """Return kappa of each two successive models on images (n, d) nobody labelled."""
+    if len(unlabelled) == 0:
+        return []
+    said = [one.head.probabilities(unlabelled).argmax(axis=1) for one in trained]
+    return [round(kappa(a, b, len(trained[-1].classes)), 4) for a, b in pairwise(said)]

@@ -1,0 +1,55 @@
+"""Whether it is enough, in a project: concluded when the newest model is evaluated, and said where people look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from annotate_select.cli import cli
+from annotate_select.project import Project
+
+
+def more_labels(project: Project, truth: dict[str, str], n: int) -> None:
+    """Label n images more, and train on them."""
+    exam, known = set(project.exam_keys()), project.labels()
+    keys = [key for key in sorted(project.features().keys) if key not in exam and key not in known][:n]
+    project.annotate({key: truth[key] for key in keys})
+    project.train()
+
+
+def test_rounds_are_gathered_until_there_is_something_to_say(project_root: Path, truth: dict[str, str]) -> None:
+    with Project.open(project_root) as project:
+        first = project.stopping()
+        assert first is not None
+        assert (first.advice, first.rounds, first.agreement) == ("early", 1, ())
+        assert "it takes 2 more rounds" in str(project.status().enough)
+
+        more_labels(project, truth, 20)
+        assert project.stopping() is None  # the newest model has not been evaluated
+        assert project.status().enough is None
+        project.evaluate()
+        more_labels(project, truth, 20)
+        project.evaluate()
+        found = project.stopping()
+        assert found is not None
+        assert (found.rounds, len(found.agreement)) == (3, 2)
+        assert found.gain is not None
+        assert found.gain.interval.low <= found.gain.interval.high
+        assert project.status().enough == found.sentence
+
+        project.evaluate(1)  # an older model changes nothing of this
+        assert project.stopping() == found
+
+
+def test_the_commands_say_it(project_root: Path) -> None:
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(cli, ["-p", str(project_root), *arguments], standalone_mode=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert "enough? too early to say" in run("evaluate")
+    assert json.loads(run("evaluate", "--json"))["stopping"]["advice"] == "early"
+    assert "enough?   too early to say" in run("status")
+    assert "enough?" not in run("evaluate", "--model", "1")
