@@ -12,11 +12,12 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.home import Home
 
 if TYPE_CHECKING:
+    from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
-CHECKS = ("leaks",)  # in the order in which `check all` goes through them
+CHECKS = ("labels", "leaks")  # in the order in which `check all` goes through them
 
 
 class Report(Protocol):
@@ -34,6 +35,12 @@ class Checks:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+
+    def labels(self, features: str | None = None, *, progress: Progress = silent) -> LabelsReport:
+        """Say what speaks against the labels: annotators, look-alikes, a model; raises AnnotationError without any."""
+        from annotate_select.steps.check_labels import check_labels
+
+        return check_labels(self._home, features)
 
     def leaks(self, features: str | None = None, *, progress: Progress = silent) -> LeaksReport:
         """Name the labelled images that are too like an exam image to be trained on; raises ExamError without exam."""

@@ -1,10 +1,11 @@
-"""Trust: what the exam says, and whether picking beats chance here."""
+"""Trust: what the exam says, whether picking beats chance here, and whether the labels are right."""
 
 from __future__ import annotations
 
 import streamlit as st
 from panels import job_panel, need_project
 from trust_exam import exam_panel
+from trust_labels import labels_panel
 
 project = need_project()
 job_panel(project)
@@ -27,3 +28,4 @@ with audit:
             f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images; "
             f"models of {found.size:,} labels each, measured on the exam, many times over."
         )
+labels_panel(project)

@@ -360,6 +360,23 @@ def test_the_comparison_with_chance_is_kept(measured: Project) -> None:
     assert audit.verdict in words(opened("model", measured))
 
 
+def test_the_trust_page_says_whether_it_is_enough_and_what_speaks_against_the_labels(measured: Project) -> None:
+    at = opened("trust", measured)
+    assert "pass_accuracy" in words(at)
+    at.button(key="check_labels").click().run()
+    assert errors(at) == []
+    assert "No image was labelled by two people" in words(at)
+    assert "are contradicted by a model that had not learned from them" in words(at)
+
+    toml = measured.root / "project.toml"
+    toml.write_text(toml.read_text().replace("[exam]", "[exam]\npass_accuracy = 0.99"))
+    with Project.open(measured.root) as marked:
+        marked.evaluate()
+        at = opened("trust", marked)
+    (verdict,) = errors(at)
+    assert "Fail: the mark is not reached" in verdict
+
+
 def test_a_project_without_doubts_has_nothing_to_review(project: Project) -> None:
     at = opened("review", project, "rita")
     assert errors(at) == []
