@@ -30,7 +30,7 @@ def exam_panel(project: Project) -> None:
     )  # fmt: skip
     st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
     if report.verdict is None:
-        st.caption("A pass mark, `pass_accuracy` under `[exam]` in project.toml, turns this into a verdict.")
+        st.caption("A pass mark (pass_accuracy, under exam in project.toml) turns this into a verdict.")
     else:
         show = {"pass": st.success, "fail": st.error, "undecided": st.info}[report.verdict.outcome]
         head, *lines = report.verdict.text().splitlines()
