@@ -12,12 +12,13 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.home import Home
 
 if TYPE_CHECKING:
+    from annotate_select.steps.check_duplicates import DuplicatesReport
     from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
-CHECKS = ("labels", "leaks")  # in the order in which `check all` goes through them
+CHECKS = ("duplicates", "labels", "leaks")  # in the order in which `check all` goes through them
 
 
 class Report(Protocol):
@@ -35,6 +36,12 @@ class Checks:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+
+    def duplicates(self, features: str | None = None, *, progress: Progress = silent) -> DuplicatesReport:
+        """Find images that are all but the same; raises FeaturesError without features."""
+        from annotate_select.steps.check_duplicates import check_duplicates
+
+        return check_duplicates(self._home, features, progress=progress)
 
     def labels(self, features: str | None = None, *, progress: Progress = silent) -> LabelsReport:
         """Say what speaks against the labels: annotators, look-alikes, a model; raises AnnotationError without any."""

@@ -15,7 +15,7 @@ from annotate_select.cli_output import Output, pass_output
 if TYPE_CHECKING:
     from annotate_select.steps.select import Batch
 
-__all__ = ["evaluate", "exam", "next_", "predict", "prepare", "select", "train"]
+__all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "select", "train"]
 
 
 @click.command()
@@ -162,6 +162,21 @@ def next_(output: Output, n: int | None, strategy: str | None) -> None:
     with output.working() as progress:
         chosen = project.next(n, strategy, progress=progress)
     _show_batch(output, chosen)
+
+
+@click.command()
+@pass_output
+def history(output: Output) -> None:
+    """Show the rounds: every model, the labels it learned from, and its score on the exam."""
+    rounds = output.open().rounds()
+    rows = [f"{'model':>5}  {'labels':>8}  {'exam accuracy (95 %)':<24}trained"]
+    for one in rounds:
+        score = "not evaluated"
+        if one.accuracy is not None and one.low is not None and one.high is not None:
+            score = f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})"
+        rows.append(f"{one.model:>5}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}")
+    text = "\n".join(rows) if rounds else "no model has been trained yet: annotate-select train"
+    output.show({"rounds": [asdict(one) for one in rounds]}, text)
 
 
 def _show_batch(output: Output, batch: Batch) -> None:

@@ -83,7 +83,7 @@ def test_the_command(project: Project) -> None:
         done = CliRunner().invoke(cli, ["-p", str(project.root), *arguments], standalone_mode=False)
         return done.exit_code, done.stdout, str(done.exception or "")
 
-    assert "is not one of all, labels, leaks" in run("check", "leeks")[2]
+    assert "is not one of all, duplicates, labels, leaks" in run("check", "leeks")[2]
     assert "there is no exam yet" in run("check", "leaks")[2]
     code, text, _ = run("check", "all", "--json")
     assert code == 0

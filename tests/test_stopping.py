@@ -53,3 +53,21 @@ def test_the_commands_say_it(project_root: Path) -> None:
     assert json.loads(run("evaluate", "--json"))["stopping"]["advice"] == "early"
     assert "enough?   too early to say" in run("status")
     assert "enough?" not in run("evaluate", "--model", "1")
+
+
+def test_history_has_a_line_a_model(project_root: Path, tmp_path: Path) -> None:
+    def run(root: Path, *arguments: str) -> str:
+        done = CliRunner().invoke(cli, ["-p", str(root), "history", *arguments], standalone_mode=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    with Project.open(project_root) as project:
+        report = project.report()
+        assert report is not None
+        project.train()
+    first, second = run(project_root).splitlines()[1:]
+    assert f"{report.accuracy:.1%} ({report.interval.low:.1%} to {report.interval.high:.1%})" in first
+    assert "not evaluated" in second
+    assert [one["model"] for one in json.loads(run(project_root, "--json"))["rounds"]] == [1, 2]
+    Project.create(tmp_path / "empty", ["a", "b"]).close()
+    assert "no model has been trained yet" in run(tmp_path / "empty")

@@ -13,6 +13,7 @@ from annotate_select.errors import SourceError, listed
 from annotate_select.pool.inspect import inspect_many
 from annotate_select.pool.sources import Entry, Source, read_source
 from annotate_select.progress import Progress, silent
+from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home
 
 __all__ = ["AddReport", "add"]
@@ -39,7 +40,7 @@ class AddReport:
 
     def text(self) -> str:
         """Say in a few lines what was added, what was not, and why."""
-        lines = [f"added {len(self.added):,} images ({self.unchanged:,} were there already)"]
+        lines = [f"added {counted(len(self.added))} ({self.unchanged:,} were there already)"]
         if self.updated:
             lines.append(f"updated the group, time or metadata of {self.updated:,}")
         if self.duplicates:

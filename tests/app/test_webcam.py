@@ -27,5 +27,5 @@ def test_photos_from_a_webcam_join_the_pool(
     assert len(photos) == 2  # on the disk before anything else is pressed
     others = len({photo.read_bytes() for photo in photos})  # this camera's picture comes back every second
     page.get_by_role("button", name="Add the photos").click()
-    expect(page.get_by_text(f"added {others} images")).to_be_visible()
+    expect(page.get_by_text(f"added {others} image")).to_be_visible()
     assert project.status().images == 12 + others
