@@ -18,14 +18,14 @@ from annotate_select.cli_checks import check
 from annotate_select.cli_features import embed, features, map_
 from annotate_select.cli_output import Output
 from annotate_select.cli_project import add, app, demo, init, status
-from annotate_select.cli_rounds import evaluate, exam, history, next_, predict, prepare, select, train
+from annotate_select.cli_rounds import evaluate, exam, history, next_, predict, prepare, reproduce, select, train
 from annotate_select.cli_simulate import simulate
 from annotate_select.errors import AnnotateSelectError
 
 COMMANDS: tuple[click.Command, ...] = (
     *(init, add, app, status, demo),
     *(embed, features, map_),
-    *(exam, select, train, evaluate, history, predict, prepare, next_),
+    *(exam, select, train, evaluate, history, reproduce, predict, prepare, next_),
     *(classes, import_, export),
     *(check, simulate),
 )

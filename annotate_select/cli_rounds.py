@@ -15,7 +15,7 @@ from annotate_select.cli_output import Output, pass_output
 if TYPE_CHECKING:
     from annotate_select.steps.select import Batch
 
-__all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "select", "train"]
+__all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "reproduce", "select", "train"]
 
 
 @click.command()
@@ -177,6 +177,17 @@ def history(output: Output) -> None:
         rows.append(f"{one.model:>5}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}")
     text = "\n".join(rows) if rounds else "no model has been trained yet: annotate-select train"
     output.show({"rounds": [asdict(one) for one in rounds]}, text)
+
+
+@click.command()
+@click.argument("model", type=click.IntRange(min=1))
+@pass_output
+def reproduce(output: Output, model: int) -> None:
+    """Train MODEL again from what was recorded of it, and say whether the same comes out."""
+    project = output.open()
+    with output.working() as progress:
+        found = project.reproduce(model, progress=progress)
+    output.show(found.as_dict(), found.text())
 
 
 def _show_batch(output: Output, batch: Batch) -> None:

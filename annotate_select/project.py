@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.layout import Layout
     from annotate_select.steps.map import MapColours, Neighbour
     from annotate_select.steps.predict import Prediction
+    from annotate_select.steps.reproduce import Reproduction
     from annotate_select.steps.review import ReviewItem
     from annotate_select.steps.select import Batch
     from annotate_select.steps.status import Round, Status
@@ -530,6 +531,16 @@ class Project:
         from annotate_select.steps.evaluate import compare
 
         return compare(self._home, model, against)
+
+    def reproduce(self, model: int, *, progress: Progress = silent) -> Reproduction:
+        """Train a stored model again from the recorded state, and compare; nothing is changed.
+
+        Raises LearningError when there is no such model or its training was not recorded, FeaturesError when the
+        features it learned from are gone.
+        """
+        from annotate_select.steps.reproduce import reproduce
+
+        return reproduce(self._home, model, progress=progress)
 
     def stopping(self) -> Stopping | None:
         """Return whether more labels are worth it, as the newest model's evaluation concluded; None without one."""

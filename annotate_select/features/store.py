@@ -122,6 +122,14 @@ class FeatureStore:
         folder = self.folder / f"{name}-{digest}"
         return read_record(folder, digest).definition if (folder / "definition.json").exists() else None
 
+    def stored(self, name: str, digest: str) -> Features:
+        """Open exactly these features, replaced or not, with the rows they have. Raises FeaturesError when gone."""
+        folder = self.folder / f"{name}-{digest}"
+        rows, array = read_sound(folder)
+        if len(rows) == 0:
+            raise FeaturesError(f"the features {name}-{digest} are gone; only what was made of them is left")
+        return Features(name, digest, array, rows["id"].copy())
+
     def width(self, name: str) -> int:
         """Return the width d of stored features. Raises FeaturesError when there are none yet."""
         folder, _ = self._current(name)

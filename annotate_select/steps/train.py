@@ -18,6 +18,7 @@ from annotate_select.steps.labels import saw_labels, training_rows
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.training_record import TrainingRecord, checksum, libraries, write_record
 
 __all__ = ["TrainedModel", "models", "train"]
 
@@ -64,6 +65,8 @@ def _check(home: Home, labels: np.ndarray) -> None:
 def _store(
     home: Home, features: Features, fitted: Head, state: Standing, rows: np.ndarray, left_out: int, seen: bool
 ) -> TrainedModel:
+    groups = state.groups[rows] if state.groups is not None else None
+    record = TrainingRecord(features.ids[rows], state.labels[rows], groups)
     while True:
         existing = models(home)
         number = existing[-1].number + 1 if existing else 1
@@ -82,11 +85,14 @@ def _store(
             "seed": home.config.seed,
             "created_at": now(),
             "version": __version__,
+            "libraries": libraries(),
+            "learned_from": checksum(features.array[rows]),
         }
         try:
             with whole_folder(model_folder(home, number)) as folder:
                 (folder / "weights.safetensors").write_bytes(fitted.to_bytes())
                 (folder / "model.json").write_text(json.dumps(description, indent=1))
+                write_record(folder, record)
                 write_opinions(folder, fitted, features.array, features.ids, rows)
         except FileExistsError:
             continue  # another process stored that number meanwhile: take the next
