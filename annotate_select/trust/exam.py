@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
 from annotate_select.errors import ExamError
+from annotate_select.trust.calibration import Calibration, calibration
+from annotate_select.trust.groups import Group, worst_groups
 from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval
+from annotate_select.trust.powered import Powered, prediction_powered
 from annotate_select.trust.verdict import Verdict
 
 __all__ = ["ClassReport", "ExamReport", "draw", "evaluate"]
@@ -37,7 +41,8 @@ class ExamReport:
     `macro_f1` is the mean F1 of the classes that the exam has. `confusion[i][j]` counts images of class i that were
     taken for class j. `n` images carried a label, `unlabelled` did not yet. `model` is its number, where it has one.
     `verdict` judges it by the project's pass mark, where one was declared; `marked_late` says so when that was after
-    results had been seen.
+    results had been seen. `calibration` is whether it is right as often as it is sure, `powered` a second estimate of
+    the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first.
     """
 
     n: int
@@ -50,10 +55,16 @@ class ExamReport:
     unlabelled: int
     verdict: Verdict | None = None
     marked_late: str | None = None
+    macro_f1_interval: Interval | None = None
+    calibration: Calibration | None = None
+    powered: Powered | None = None
+    groups: tuple[Group, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        return {**asdict(self), "verdict": None if self.verdict is None else self.verdict.as_dict()}
+        parts = {"verdict": self.verdict, "calibration": self.calibration, "powered": self.powered}
+        plain = {name: None if part is None else part.as_dict() for name, part in parts.items()}
+        return {**asdict(self), **plain, "groups": [one.as_dict() for one in self.groups]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> ExamReport:
@@ -70,14 +81,19 @@ class ExamReport:
             unlabelled=plain["unlabelled"],
             verdict=Verdict.from_dict(judged) if (judged := plain.get("verdict")) else None,
             marked_late=plain.get("marked_late"),
+            macro_f1_interval=Interval(**ends) if (ends := plain.get("macro_f1_interval")) else None,
+            calibration=Calibration.from_dict(sure) if (sure := plain.get("calibration")) else None,
+            powered=Powered.from_dict(second) if (second := plain.get("powered")) else None,
+            groups=tuple(Group.from_dict(one) for one in plain.get("groups", ())),
         )
 
     def text(self) -> str:
         """Say it in a few lines: accuracy, each class, the commonest mistake, what is not labelled yet."""
         which = "" if self.model is None else f"model {self.model}: "
+        ends = self.macro_f1_interval
         lines = [
-            f"{which}accuracy {_percent(self.accuracy, self.interval)} on {self.n:,} exam images, "
-            f"macro F1 {self.macro_f1:.2f}; intervals are 95 %"
+            f"{which}accuracy {_percent(self.accuracy, self.interval)} on {self.n:,} exam images, macro F1 "
+            f"{self.macro_f1:.2f}{f' ({ends.low:.2f} to {ends.high:.2f})' if ends else ''}; intervals are 95 %"
         ]
         width = max(len("class"), *(len(one.name) for one in self.classes))
         lines.append(f"{'class':<{width}}  {'images':>6}  {'found (recall)':<24}right (precision)")
@@ -96,6 +112,8 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
+        notes += [one.text() for one in (self.calibration, self.powered) if one is not None]
+        notes += [f"worse than on the rest: {one.text()}" for one in self.groups if one.worse]
         if self.verdict is not None:
             notes.append(self.verdict.text())
         if self.marked_late is not None:
@@ -125,6 +143,10 @@ class _Plain(TypedDict):
     unlabelled: int
     verdict: NotRequired[dict[str, object] | None]
     marked_late: NotRequired[str | None]
+    macro_f1_interval: NotRequired[dict[str, float] | None]
+    calibration: NotRequired[dict[str, Any] | None]
+    powered: NotRequired[dict[str, Any] | None]
+    groups: NotRequired[list[dict[str, Any]]]
 
 
 def draw(
@@ -183,10 +205,15 @@ def evaluate(
     *,
     model: int | None = None,
     unlabelled: int = 0,
+    pool: np.ndarray | None = None,
+    columns: Mapping[str, Sequence[str | None]] | None = None,
+    seed: int = 0,
 ) -> ExamReport:
     """Compare labels (n,) of exam images with a model's probabilities (n, C).
 
-    A negative label means: not labelled yet; such rows are counted with `unlabelled` and not scored.
+    A negative label means: not labelled yet; such rows are counted with `unlabelled` and not scored. `pool` (m,) is how
+    sure the model is of the images outside the exam, said without having learned from them. `columns` are n values
+    each, such as the camera, by which groups are made.
     Raises ExamError when no image has a label, or when shapes or class numbers do not fit.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
@@ -194,18 +221,26 @@ def evaluate(
     known = labels >= 0
     if not known.any():
         raise ExamError("no image of the exam has a label yet; label some of them, then evaluate")
+    labels, probabilities = labels[known], probabilities[known]
     confusion = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
-    np.add.at(confusion, (labels[known], probabilities[known].argmax(axis=1)), 1)
-    n, right = int(confusion.sum()), int(confusion.trace())
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    right, sure = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    kept = {
+        name: [one for one, here in zip(values, known, strict=True) if here] for name, values in (columns or {}).items()
+    }
     return ExamReport(
-        n=n,
-        accuracy=right / n,
-        interval=wilson(right, n),
+        n=len(labels),
+        accuracy=int(right.sum()) / len(labels),
+        interval=wilson(int(right.sum()), len(labels)),
         classes=tuple(_class_report(name, i, confusion) for i, name in enumerate(class_names)),
-        macro_f1=_macro_f1(confusion),
+        macro_f1=macro_f1(confusion),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         model=model,
         unlabelled=unlabelled + int((~known).sum()),
+        macro_f1_interval=macro_f1_interval(confusion),
+        calibration=calibration(right, sure, np.random.default_rng(seed)),
+        powered=None if pool is None else prediction_powered(right, sure, pool),
+        groups=worst_groups(right, kept),
     )
 
 
@@ -219,13 +254,6 @@ def _class_report(name: str, i: int, confusion: np.ndarray) -> ClassReport:
         precision=right / predicted if predicted else None,
         precision_interval=wilson(right, predicted),
     )
-
-
-def _macro_f1(confusion: np.ndarray) -> float:
-    """Return the mean over classes with exam images of 2 * right / (images + predictions)."""
-    images, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    here = images > 0
-    return float((2 * confusion.diagonal()[here] / (images + predicted)[here]).mean())
 
 
 def _require_fitting(labels: np.ndarray, probabilities: np.ndarray, n_classes: int) -> None:

@@ -19,10 +19,11 @@ class Interval:
     high: float
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval of a share, which stays honest for few images and shares near 0 or 1.
 
-    Nothing counted (n = 0) leaves everything possible: 0 to 1. Raises ExamError for impossible counts.
+    Nothing counted (n = 0) leaves everything possible: 0 to 1. `n` need not be whole: as many as a share estimated in
+    another way is worth. Raises ExamError for impossible counts.
     Source: Wilson, JASA 22 (1927); Brown, Cai and DasGupta, Statistical Science 16 (2001).
 
     >>> wilson(8, 10)
