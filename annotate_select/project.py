@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from annotate_select import config as settings
 from annotate_select.annotations import events as _events
+from annotate_select.annotations import identity as _identity
 from annotate_select.annotations import images as _images
 from annotate_select.annotations import queue as _queue
 from annotate_select.annotations import tokens as _tokens
@@ -109,6 +110,7 @@ class Project:
         settings.read(folder)
         home = Home(folder, Database.open(folder / DATABASE_NAME))
         try:
+            _identity.settle(home.db)
             _annotate.finish_changes(home)
             return cls(home)
         except BaseException:

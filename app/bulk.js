@@ -60,11 +60,13 @@ class Bulk {
     this.refusals = [];
     /** @type {(name: string, value: unknown) => void} */
     this.trigger = () => {};
+    const line = new Line();
     this.outbox = new Outbox({
       project: data.project,
       annotator: data.annotator,
       url: data.events_url,
       token: data.token,
+      line,
       onAnswer: (answer, sent) => this.answered(answer, sent),
       onChange: () => this.soon(),
     });
@@ -74,14 +76,14 @@ class Bulk {
     /** @type {{done: Done[], aside: number[]}} */
     const kept = JSON.parse(sessionStorage.getItem(this.name) ?? '{"done": [], "aside": []}');
     this.done = kept.done;
-    this.supply = new Supply(new Feed(data.alike_url, data.token, this.name), {
+    this.supply = new Supply(new Feed(data.alike_url, data.token, this.name, line), {
       unsent: () => this.outbox.pending().map((event) => event.image),
       shown: () => this.group,
       arrived: (answer) => this.arrived(answer),
       failed: (why) => this.group || this.screen.setMessage("There are no groups to show", why),
     });
     this.supply.aside = new Set(kept.aside);
-    this.pictures = new Pictures((id, width) => this.urlOf(id, width), 128);
+    this.pictures = new Pictures((id, width) => this.urlOf(id, width), 128, line);
     this.grid = new Grid({ changed: () => this.soon(), more: (cell) => this.setWay({ by: "similar", of: cell.key }) });
     this.screen = new BulkScreen(root, data, this.grid.panel, {
       way: (way) => this.setWay(way),

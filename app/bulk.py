@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 # In this order: one module, each file may use what stands above it.
 SCRIPTS = (
     "basics.js",
+    "line.js",
     "outbox.js",
     "pictures.js",
     "keys.js",

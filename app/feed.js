@@ -1,6 +1,5 @@
 // What the server says there is to show, and how far this round of it is.
 
-const NO_ROUTES = "this page was not started by `annotate-select app`, so labels cannot be stored; start it that way";
 const FEW = 5; // an empty queue that grows by more has got a new batch
 
 /**
@@ -14,8 +13,10 @@ class Feed {
    * @param {string} url
    * @param {string} token
    * @param {string} name of this project and annotator
+   * @param {Line} line
    */
-  constructor(url, token, name) {
+  constructor(url, token, name, line) {
+    this.line = line;
     this.url = url;
     this.token = token;
     this.round = `annotate-select-round:${name}`;
@@ -33,8 +34,7 @@ class Feed {
     const url = new URL(this.url, location.href);
     for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, String(value));
     const headers = { "X-Annotate-Token": this.token };
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT) });
-    if (!response.headers.get("content-type")?.startsWith("application/json")) throw saying(NO_ROUTES);
+    const response = await this.line.fetch(url.pathname + url.search, { headers, signal: AbortSignal.timeout(TIMEOUT) });
     const answer = await response.json();
     if (!response.ok) throw saying(answer.error);
     return answer;
@@ -51,9 +51,4 @@ class Feed {
     localStorage.setItem(this.round, JSON.stringify({ total: this.total, left: progress.left }));
     this.progress = progress;
   }
-}
-
-/** @param {string} said */
-function saying(said) {
-  return Object.assign(new Error(said), { said });
 }

@@ -6,7 +6,9 @@
 //   one instance an element: Streamlit calls the default export again whenever `data` changes.
 // A reviewer uses the same screen: what they choose is final, and what others said is hidden until they spoke.
 
-const AHEAD = 24; // images fetched before they are needed
+const AHEAD = 24; // images fetched before they are needed ...
+const AHEAD_SLOW = 8; // ... and where each of them comes through the component's state, no larger than so many pixels
+const WIDTH_SLOW = 640;
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
 /**
  * @typedef {{
@@ -22,10 +24,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   let labeller = instances.get(parentElement);
   if (!labeller) {
     const root = /** @type {HTMLElement} */ (parentElement.querySelector(".labeller"));
-    labeller = new Labeller(root, data);
+    labeller = new Labeller(root, data, setStateValue);
     instances.set(parentElement, labeller);
   }
   labeller.tell = setStateValue;
+  labeller.line.hear(data.heard);
   labeller.trigger = setTriggerValue;
   const mounted = labeller;
   return () => {
@@ -38,8 +41,9 @@ class Labeller {
   /**
    * @param {HTMLElement} root
    * @param {Data} data
+   * @param {Mounted["setStateValue"]} tell
    */
-  constructor(root, data) {
+  constructor(root, data, tell) {
     this.root = root;
     this.data = data;
     this.review = data.mode === "review";
@@ -53,13 +57,14 @@ class Labeller {
     this.broken = this.tabbing = false;
     this.spoken = "";
     /** @type {Mounted["setStateValue"]} */
-    this.tell = () => {};
+    this.tell = tell;
     /** @type {Mounted["setTriggerValue"]} */
     this.trigger = () => {};
     const token = encodeURIComponent(data.token);
     /** @param {number} id @param {number} [width] all there is, if none is given */
     const urlOf = (id, width) => (width ? `${data.image_url}/${id}?w=${width}&t=${token}` : `${data.original_url}/${id}?t=${token}`);
-    this.pictures = new Pictures(urlOf, 1024);
+    this.line = new Line((told) => this.tell("calls", told), () => this.slowDown());
+    this.pictures = new Pictures(urlOf, 1024, this.line);
     this.sharper = new Sharpener(this.pictures);
     this.screen = new LabelScreen(root, data, {
       decide: (e, kind, label) => this.click(e, kind, label),
@@ -70,7 +75,7 @@ class Labeller {
       accept: () => this.accept(),
       reveal: () => this.reveal(),
       sharpen: (all) => this.sharpen(all),
-      urlOf,
+      show: (image, id, width) => this.line.show(image, urlOf(id, width)),
     });
     this.screen.setMessage("Opening the queue …", "");
     this.pictures.width = this.widthNeeded();
@@ -80,7 +85,7 @@ class Labeller {
       changed: () => this.showWork(),
       elsewhere: (event, item) => this.otherTab(event, item),
       refused: (refusals) => this.screen.setRefused(refusals),
-    });
+    }, this.line);
     this.listening = new AbortController();
     const { signal } = this.listening;
     window.addEventListener("keydown", (e) => this.key(e), { capture: true, signal });
@@ -103,6 +108,7 @@ class Labeller {
     clearTimeout(this.retry);
     this.dialogs.disconnect();
     this.sitting.close();
+    this.line.close();
   }
 
   // --- what the sitting tells ----------------------------------------------------------------------------------------
@@ -245,6 +251,13 @@ class Labeller {
     if (item === this.timeline.current) this.screen.setOpinions(item);
   }
 
+  // The routes are missing: everything goes another way, so less of it is fetched ahead.
+  slowDown() {
+    this.pictures.width = Math.min(this.pictures.width, WIDTH_SLOW);
+    this.root.dataset.slow = "yes";
+    this.screen.hint("a slow connection: this page was not started by `annotate-select app`, or a proxy is in between");
+  }
+
   tooFast() {
     this.refuse("too fast: the image was not on screen yet, so nothing was recorded");
   }
@@ -357,11 +370,12 @@ class Labeller {
 
   prefetch() {
     const behind = this.timeline.items.slice(Math.max(0, this.timeline.at - AHEAD), this.timeline.at + 1);
-    this.pictures.keep(this.timeline.ahead(AHEAD).map((item) => item.id), behind.map((item) => item.id));
+    const ahead = this.line.slow ? AHEAD_SLOW : AHEAD;
+    this.pictures.keep(this.timeline.ahead(ahead).map((item) => item.id), behind.map((item) => item.id));
   }
 
   showRecent() {
-    this.screen.setRecent(this.timeline.said, (id) => this.pictures.urlOf(id));
+    this.screen.setRecent(this.timeline.said, (image, id) => this.line.show(image, this.pictures.urlOf(id)));
   }
 
   // How far the work is, and whether it is safe.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from by_state import replies
 
 from annotate_select.files import digest
 from annotate_select.project import Project
@@ -16,6 +17,7 @@ HERE = Path(__file__).parent
 # In this order: one module, each file may use what stands above it.
 SCRIPTS = (
     "basics.js",
+    "line.js",
     "outbox.js",
     "timeline.js",
     "pictures.js",
@@ -47,6 +49,8 @@ def labeller(
     about = _about(project)
     key = f"labeller-{project.id}-{annotator}-{digest([mode, queue_url, about])}"  # another one where these change
     told = st.session_state.get(key)
+    heard = replies(told.get("calls") if told else None, st.session_state.get(f"{key}-heard"))
+    st.session_state[f"{key}-heard"] = heard
     result = _mount(
         key=key,
         data={
@@ -60,10 +64,12 @@ def labeller(
             "image_url": "/api/image",
             "original_url": "/api/original",
             "told_empty": bool(told and told.get("empty")),
+            "heard": heard,
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },
         default={"empty": False},
         on_empty_change=_nothing,
+        on_calls_change=_nothing,
         on_leave_change=_nothing,
     )
     return bool(result.empty), bool(result.leave)

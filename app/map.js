@@ -7,7 +7,7 @@
 
 const HINT = "Draw round points to choose their images. Click a point to see its image and what is most like it.";
 const MOST = 5000; // images labelled at once: each has an event of its own, kept in the browser until it is stored
-const NO_ROUTES = "this page was not started by `annotate-select app`, so it has no map; start it that way";
+const NO_MAP = "this page was not started by `annotate-select app`, so it has no map; start it that way";
 const instances = new WeakMap();
 
 export default function ({ data, parentElement }) {
@@ -67,6 +67,7 @@ class PoolMap {
       annotator: this.data.annotator,
       url: this.data.events_url,
       token: this.data.token,
+      line: new Line(),
       onAnswer: (answer, sent) => this.answered(answer, sent),
       onChange: () => this.showSaved(),
     });
@@ -133,7 +134,7 @@ class PoolMap {
     const headers = { "X-Annotate-Token": this.data.token, ...options.headers };
     const answer = await fetch(`${this.data.map_url}/${path}`, { ...options, headers });
     const type = answer.headers.get("content-type") ?? "";
-    if (type.startsWith("text/html")) throw { said: NO_ROUTES };
+    if (type.startsWith("text/html")) throw { said: NO_MAP };
     if (!answer.ok) throw { said: (await answer.json()).error };
     return answer;
   }

@@ -21,14 +21,15 @@ const TIMEOUT = 20000;
 class Outbox {
   /**
    * @param {{
-   *   project: string, annotator: string, url: string, token: string,
+   *   project: string, annotator: string, url: string, token: string, line: Line,
    *   onAnswer: (answer: Outcome, sent: Kept[]) => void, onChange: () => void,
    * }} options
    */
-  constructor({ project, annotator, url, token, onAnswer, onChange }) {
+  constructor({ project, annotator, url, token, line, onAnswer, onChange }) {
     this.prefix = `annotate-select:${project}:${encodeURIComponent(annotator)}:`;
     this.url = url;
     this.token = token;
+    this.line = line;
     this.onAnswer = onAnswer;
     this.onChange = onChange;
     /** @type {Map<string, Kept>} events for which localStorage had no room */
@@ -177,7 +178,7 @@ class Outbox {
   post(events, options) {
     const body = JSON.stringify({ events: events.map(({ t, local, ...event }) => event) });
     const headers = { "Content-Type": "application/json", "X-Annotate-Token": this.token };
-    return fetch(this.url, { method: "POST", headers, body, ...options });
+    return this.line.fetch(this.url, { method: "POST", headers, body, ...options });
   }
 
   // The page goes away: a last attempt that outlives it. Nothing is forgotten, so at worst it is sent twice.

@@ -4,10 +4,10 @@
 class Guide {
   /**
    * @param {About[]} classes
-   * @param {(id: number) => string} urlOf
+   * @param {(image: HTMLImageElement, id: number) => void} show
    */
-  constructor(classes, urlOf) {
-    this.urlOf = urlOf;
+  constructor(classes, show) {
+    this.show = show;
     const told = classes.filter((one) => one.guideline || one.examples.length);
     this.panel = element("aside", { className: "guide", hidden: true, ariaLabel: "Guideline", tabIndex: 0 });
     const title = element("strong", { textContent: "Guideline" });
@@ -24,7 +24,9 @@ class Guide {
     if (guideline) made.append(element("p", { textContent: guideline }));
     const images = examples.map((id, i) => {
       const alt = `Example ${i + 1} of ${name}`;
-      return element("img", { alt, loading: "lazy", width: 96, height: 96, src: this.urlOf(id) });
+      const image = element("img", { alt, loading: "lazy", width: 96, height: 96 });
+      this.show(image, id);
+      return image;
     });
     if (images.length) made.append(element("div", { className: "examples" }, ...images));
     return made;

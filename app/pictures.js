@@ -9,8 +9,10 @@ class Pictures {
   /**
    * @param {(id: number, width?: number) => string} urlOf
    * @param {number} width pixels that a screen without zoom needs
+   * @param {Line} line
    */
-  constructor(urlOf, width) {
+  constructor(urlOf, width, line) {
+    this.line = line;
     this.urlAt = urlOf;
     this.width = width;
     /** @type {Map<number, Picture>} */
@@ -41,9 +43,25 @@ class Pictures {
     const image = new Image();
     image.decoding = "sync"; // decoded before it is shown, so that shown means seen
     image.draggable = false;
+    if (this.line.slow) return Object.assign(image, { ready: this.bySlow(image, url) });
     image.src = url;
     const ready = image.decode().then(() => null, () => this.whyNot(url));
     return Object.assign(image, { ready });
+  }
+
+  /**
+   * @param {HTMLImageElement} image
+   * @param {string} url
+   * @returns {Promise<Trouble | null>}
+   */
+  async bySlow(image, url) {
+    try {
+      await this.line.fetched(image, url);
+      await image.decode();
+      return null;
+    } catch (error) {
+      return error.said ? { said: error.said } : { retry: true };
+    }
   }
 
   /** @param {number} id */
@@ -68,7 +86,7 @@ class Pictures {
    */
   async whyNot(url) {
     try {
-      const response = await fetch(url);
+      const response = await this.line.fetch(url);
       if (response.ok) return { retry: true };
       return { said: (await response.json()).error ?? "no reason given" };
     } catch {

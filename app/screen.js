@@ -4,12 +4,13 @@
 /**
  * @typedef {{
  *   mode: "label" | "review", project: string, annotator: string, about: About[], token: string, events_url: string,
- *   queue_url: string, image_url: string, original_url: string, told_empty: boolean, debug: boolean,
+ *   queue_url: string, image_url: string, original_url: string, told_empty: boolean, heard?: Heard,
+ *   debug: boolean,
  * }} Data what the page's script says
  * @typedef {{
  *   decide: (e: Event, kind: string, label: string | null) => void, goTo: (id: number) => void, leave: () => void,
  *   flag: (note: string) => void, openFlag: () => void, accept: () => void, reveal: () => void,
- *   sharpen: (all?: boolean) => Promise<boolean>, urlOf: (id: number, width: number) => string,
+ *   sharpen: (all?: boolean) => Promise<boolean>, show: (image: HTMLImageElement, id: number, width: number) => void,
  * }} Acts what buttons do
  */
 
@@ -51,7 +52,7 @@ class LabelScreen {
       sharpen: () => on.sharpen(true),
     });
     this.viewBar = new ViewBar(this.viewer);
-    this.guide = new Guide(data.about, (id) => on.urlOf(id, 128));
+    this.guide = new Guide(data.about, (image, id) => on.show(image, id, 128));
     this.noteField = new NoteField((note) => on.flag(note));
     this.hintLine = element("div", { className: "hint", hidden: true, role: "alert" });
     this.caption = element("div", { className: "caption" });
@@ -242,11 +243,11 @@ class LabelScreen {
 
   /**
    * @param {Said[]} decisions
-   * @param {(id: number) => string} urlOf
+   * @param {(image: HTMLImageElement, id: number) => void} show
    */
-  setRecent(decisions, urlOf) {
+  setRecent(decisions, show) {
     const shown = decisions.slice(-RECENT).reverse();
-    const made = shown.map((one) => this.recentButtons.get(one.uid) ?? this.recentButton(one, urlOf));
+    const made = shown.map((one) => this.recentButtons.get(one.uid) ?? this.recentButton(one, show));
     this.recentButtons = new Map(shown.map((one, i) => [one.uid, made[i]])); // a picture is drawn small only once
     this.recent.replaceChildren(...made);
     this.last.hidden = shown.length === 0;
@@ -254,11 +255,13 @@ class LabelScreen {
 
   /**
    * @param {Said} one
-   * @param {(id: number) => string} urlOf
+   * @param {(image: HTMLImageElement, id: number) => void} show
    */
-  recentButton(one, urlOf) {
+  recentButton(one, show) {
     const made = button("decision", "", () => this.on.goTo(one.image), `${said(one)}: look at it again`);
-    made.append(element("img", { src: urlOf(one.image), alt: "" }), element("span", { textContent: said(one) }));
+    const image = element("img", { alt: "" });
+    show(image, one.image);
+    made.append(image, element("span", { textContent: said(one) }));
     return made;
   }
 

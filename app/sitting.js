@@ -21,8 +21,9 @@ class Sitting {
   /**
    * @param {Place} place
    * @param {Hearers} on
+   * @param {Line} line
    */
-  constructor({ project, annotator, token, events_url, queue_url }, on) {
+  constructor({ project, annotator, token, events_url, queue_url }, on, line) {
     this.on = on;
     this.timeline = new Timeline();
     this.closed = this.filling = this.loaded = this.exhausted = this.ownQueue = false;
@@ -34,10 +35,11 @@ class Sitting {
       annotator,
       url: events_url,
       token,
+      line,
       onAnswer: (outcome, sent) => this.answered(outcome, sent),
       onChange: () => on.changed(),
     });
-    this.feed = new Feed(queue_url, token, this.outbox.prefix + queue_url);
+    this.feed = new Feed(queue_url, token, this.outbox.prefix + queue_url, line);
     this.others = new BroadcastChannel(this.outbox.prefix);
     this.others.onmessage = ({ data: event }) => on.elsewhere(event, this.timeline.apply(event));
   }

@@ -82,8 +82,7 @@ class Server:
     def start(self, project: Path | None = None) -> None:
         """Start it, and wait until it answers."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANNOTATE_SELECT_STATE": str(self.state)}
-        command = [sys.executable, str(APP / "launch.py"), "--port", str(self.port), "--no-browser"]
-        command += ["--project", str(project)] if project else []
+        command = self._command() + (["--project", str(project)] if project else [])
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         until = time.monotonic() + 90
@@ -91,6 +90,9 @@ class Server:
             assert self.process.poll() is None, f"the server ended: {self.log.read_text()}"
             assert time.monotonic() < until, f"the server does not answer: {self.log.read_text()}"
             time.sleep(0.1)
+
+    def _command(self) -> list[str]:
+        return [sys.executable, str(APP / "launch.py"), "--port", str(self.port), "--no-browser"]
 
     def _answers(self) -> bool:
         try:
@@ -109,6 +111,21 @@ class Server:
                 self.process.kill()
                 self.process.wait()
             self.process = None
+
+
+class PlainServer(Server):
+    """The app's pages without its routes: started by Streamlit itself, with Streamlit's own settings."""
+
+    def _command(self) -> list[str]:
+        settings = ["--server.headless=true", "--browser.gatherUsageStats=false", f"--server.port={self.port}"]
+        return [sys.executable, "-m", "streamlit", "run", str(APP / "streamlit_app.py"), *settings]
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
 def _free_port() -> int:

@@ -22,7 +22,7 @@ function outboxWith(answer, storage = new FakeStorage()) {
   };
   browser.window = { addEventListener: () => {}, setTimeout, clearTimeout };
   const { Outbox } = load(["outbox.js"], ["Outbox"], browser);
-  const options = { project: "p", annotator: "ana", url: "/api/annotations", token: "t", onChange: () => {} };
+  const options = { project: "p", annotator: "ana", url: "/api/annotations", token: "t", line: browser, onChange: () => {} };
   const outbox = new Outbox({ ...options, onAnswer: (...told) => answers.push(plain(told)) });
   outbox.schedule = () => {}; // the tests say when it sends
   return { outbox, posts, answers, storage, uids: () => plain(outbox.pending()).map((one) => one.uid).join(" ") };
