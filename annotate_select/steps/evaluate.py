@@ -11,6 +11,7 @@ from annotate_select.errors import ExamError, FeaturesError, LearningError, list
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.embed import open_features
+from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, model_folder, models
@@ -62,6 +63,9 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
         model.classes,
         model=model.number,
         unlabelled=unlabelled,
+        pool=pool_certainty(home, model),
+        columns=columns_of(home, state.ids[rows].tolist()),
+        seed=home.config.seed,
     )
     mark = mark_of(home)
     late = _remember_mark(home, model, mark)

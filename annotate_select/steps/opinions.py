@@ -20,7 +20,7 @@ from annotate_select.selection.pool import seeded_hashes
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
 
-__all__ = ["Opinion", "opinions", "withheld", "write_opinions"]
+__all__ = ["Opinion", "certainty", "opinions", "withheld", "write_opinions"]
 
 FILE = "opinions.npy"
 COLUMNS = np.dtype([("id", "<i8"), ("label", "<i4"), ("probability", "<f4")])  # label -1: it says nothing
@@ -73,6 +73,19 @@ def opinions(home: Home, ids: Sequence[int]) -> dict[int, Opinion] | None:
         if row[0] == image_id and row[1] >= 0 and names[row[1]] in home.config.classes:
             found[image_id] = Opinion(names[row[1]], float(row[2]))
     return found
+
+
+def certainty(home: Home, number: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the ids (n,) of the images that model `number` said something of, and how sure it was (n,) float64.
+
+    None for a model that an older version of this program trained.
+    """
+    path = model_folder(home, number) / FILE
+    if not path.exists():
+        return None
+    said = _read(path)
+    known = said[said["label"] >= 0]
+    return known["id"].astype(np.int64), known["probability"].astype(np.float64)
 
 
 def withheld(home: Home, ids: Sequence[int]) -> list[bool]:

@@ -14,7 +14,7 @@ from annotate_select.trust.intervals import Interval, wilson
 __all__ = ["Bin", "Calibration", "calibration"]
 
 FEWEST = 20  # exam images; fewer show nothing
-A_BIN, MOST_BINS = 10, 10  # images at least, and bins at most
+A_BIN, MOST_BINS = 20, 10  # images at least, and bins at most
 DRAWS = 1000
 SURPRISING = 0.05
 
