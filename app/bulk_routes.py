@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from routes import MOST_RECENT, RefusedError, Visitor, _header, _number, _visitor, answered
+from asked import RefusedError, Visitor, answered, number_of, token_of, visitor_of
+from routes import MOST_RECENT
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,9 +21,9 @@ SEEDS = 12  # of the latest decisions, each to find more like it
 @answered
 async def alike(request: Request) -> Response:
     """Answer with groups of images for the token's annotator, and keep them and `keep` from others for a while."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
     asked = request.query_params
-    n = _number(asked.get("n", "60"), "n", 1, MOST_IN_GROUP)
+    n = number_of(asked.get("n", "60"), "n", 1, MOST_IN_GROUP)
     keep, without = _ids(asked.get("keep", ""), "keep"), _ids(asked.get("without", ""), "without")
     by, of = asked.get("by", "cluster"), asked.get("of") or None
     return JSONResponse(
@@ -74,4 +75,4 @@ def _ids(text: str, name: str) -> list[int]:
     parts = text.split(",") if text else []
     if len(parts) > MOST_IDS:
         raise RefusedError(400, f"{name} may name at most {MOST_IDS:,} images, got {len(parts):,}")
-    return [_number(part, name, 0, 2**53) for part in parts]
+    return [number_of(part, name, 0, 2**53) for part in parts]

@@ -199,7 +199,7 @@ class Labeller {
 
   accept() {
     const { open, suggestion } = this.timeline.current ?? {};
-    if (open && suggestion && !this.screen.helpOpen) this.decide("label", suggestion.label);
+    if (open && suggestion && !this.review && !this.screen.helpOpen) this.decide("label", suggestion.label);
   }
 
   undo() {
@@ -244,7 +244,9 @@ class Labeller {
     if (!item) return;
     try {
       const { items } = await this.sitting.feed.ask({ image: item.id, reveal: 1 });
-      item.opinions = items.find((one) => one.id === item.id)?.opinions ?? [];
+      const told = items.find((one) => one.id === item.id);
+      item.opinions = told?.opinions ?? [];
+      item.suggestion = told?.suggestion ?? null;
     } catch (error) {
       this.screen.hint(error.said ?? "the server does not answer");
     }

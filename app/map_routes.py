@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-from routes import RefusedError, Visitor, _body, _header, _number, _visitor, answered
+from asked import RefusedError, Visitor, answered, body_of, number_of, token_of, visitor_of
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,7 +28,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 @answered
 async def points(request: Request) -> Response:
     """Answer with where every image lies, and which group it belongs to."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
     asked = request.query_params
     buffer = await run_in_threadpool(
         _points, visitor, asked.get("by", "label"), asked.get("features") or None, asked.get("method") or None
@@ -39,8 +39,8 @@ async def points(request: Request) -> Response:
 @answered
 async def near(request: Request) -> Response:
     """Answer with an image and the images most like it, the nearest first."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
-    k = _number(request.query_params.get("k", "12"), "k", 1, MOST_NEIGHBOURS)
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
+    k = number_of(request.query_params.get("k", "12"), "k", 1, MOST_NEIGHBOURS)
     features = request.query_params.get("features") or None
     found = await run_in_threadpool(_near, visitor, request.path_params["id"], k, features)
     return JSONResponse({"images": found}, headers=NO_STORE)
@@ -49,8 +49,8 @@ async def near(request: Request) -> Response:
 @answered
 async def batch(request: Request) -> Response:
     """Put chosen images into the queue, as a batch of their own."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
-    ids = _ids(await _body(request))
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
+    ids = _ids(await body_of(request))
     number, n = await run_in_threadpool(visitor.project.add_batch, ids, f"chosen on the map by {visitor.annotator}")
     return JSONResponse({"batch": number, "images": n})
 

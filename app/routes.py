@@ -1,16 +1,10 @@
-"""What the labeller in the browser talks to: images, the queue, and annotations, which are stored before the answer.
-
-A request is let in by its token, "PROJECT.TOKEN", issued to one annotator of one project; it comes in a header, which
-no other site can send, or for images in the query. Ids and labels come from outside; paths never do.
-"""
+"""What the labeller in the browser talks to: images, the queue, and annotations, which are stored before the answer."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-import projects
+from asked import RefusedError, Visitor, answered, body_of, number_of, token_of, visitor_of
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -19,8 +13,6 @@ from starlette.routing import Route
 from annotate_select import __version__
 from annotate_select.annotations.events import Event, StoredEvent
 from annotate_select.annotations.queue import QueueItem, QueueProgress
-from annotate_select.errors import AnnotateSelectError, ImageError, UnknownImages
-from annotate_select.project import Project
 from annotate_select.steps.review import ReviewItem
 
 __all__ = ["routes"]
@@ -30,7 +22,6 @@ LARGEST = 8192  # pixels of the longest side of what is asked for whole
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 NOT_KEPT = {"Cache-Control": "no-store"}
 MOST_EVENTS = 1_000
-MOST_BYTES = 2_000_000
 MOST_QUEUE = 200
 MOST_RECENT = 50
 MOST_NOTE = 2_000
@@ -46,41 +37,6 @@ WHY_REVIEWED = {
 BY_CHANCE = ("random audit", "picked at random")  # how the reasons of picks made by chance begin
 
 
-class RefusedError(Exception):
-    """A request that is answered with an error; `status` is the HTTP one."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Whom a token speaks for."""
-
-    project: Project
-    annotator: str
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def answered(handler: Handler) -> Handler:
-    """Turn what the handler raises into JSON that says what is wrong."""
-
-    async def wrapped(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except RefusedError as error:
-            return JSONResponse({"error": str(error)}, error.status)
-        except (UnknownImages, ImageError) as error:
-            return JSONResponse({"error": str(error)}, 404)
-        except AnnotateSelectError as error:  # a full disk, a locked database: the browser keeps its events and retries
-            return JSONResponse({"error": str(error)}, 503)
-
-    return wrapped
-
-
 @answered
 async def ping(request: Request) -> Response:
     """Say that the routes are there."""
@@ -90,8 +46,8 @@ async def ping(request: Request) -> Response:
 @answered
 async def image(request: Request) -> Response:
     """Answer with an image of the token's project, no larger than asked for."""
-    visitor = await run_in_threadpool(_visitor, request.query_params.get("t") or _header(request))
-    wanted = _number(request.query_params.get("w", "1024"), "w", 1, 100_000)
+    visitor = await run_in_threadpool(visitor_of, request.query_params.get("t") or token_of(request))
+    wanted = number_of(request.query_params.get("w", "1024"), "w", 1, 100_000)
     size = next((size for size in SIZES if size >= wanted), SIZES[-1])
     path = await run_in_threadpool(visitor.project.thumbnail, request.path_params["id"], size)
     return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
@@ -100,15 +56,15 @@ async def image(request: Request) -> Response:
 @answered
 async def queue(request: Request) -> Response:
     """Answer with the images to show next, the latest decisions, and how far the work is."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
-    n = _number(request.query_params.get("n", "50"), "n", 1, MOST_QUEUE)
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
+    n = number_of(request.query_params.get("n", "50"), "n", 1, MOST_QUEUE)
     return JSONResponse(await run_in_threadpool(_queue, visitor, n), headers=NOT_KEPT)
 
 
 @answered
 async def original(request: Request) -> Response:
     """Answer with an image as large as it is, for who zooms in; only what is larger than any screen is made smaller."""
-    visitor = await run_in_threadpool(_visitor, request.query_params.get("t") or _header(request))
+    visitor = await run_in_threadpool(visitor_of, request.query_params.get("t") or token_of(request))
     path = await run_in_threadpool(visitor.project.thumbnail, request.path_params["id"], LARGEST)
     return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
 
@@ -116,15 +72,15 @@ async def original(request: Request) -> Response:
 @answered
 async def review(request: Request) -> Response:
     """Answer with images to review, or with `image` that one; with `reveal` others' opinions and the model's too."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
     asked = request.query_params
     reveal = asked.get("reveal") == "1"
     if "image" in asked:
-        image_id = _number(asked["image"], "image", 0, 10**9)
+        image_id = number_of(asked["image"], "image", 0, 10**9)
         one = await run_in_threadpool(visitor.project.review_item, image_id)
         return JSONResponse({"items": [_reviewed(one, visitor, "", reveal)]}, headers=NOT_KEPT)
-    n = _number(asked.get("n", "50"), "n", 1, MOST_QUEUE)
-    offset = _number(asked.get("offset", "0"), "offset", 0, 10**9)
+    n = number_of(asked.get("n", "50"), "n", 1, MOST_QUEUE)
+    offset = number_of(asked.get("offset", "0"), "offset", 0, 10**9)
     answer = await run_in_threadpool(_review, visitor, asked.get("what", ""), n, offset, reveal)
     return JSONResponse(answer, headers=NOT_KEPT)
 
@@ -132,8 +88,8 @@ async def review(request: Request) -> Response:
 @answered
 async def annotations(request: Request) -> Response:
     """Store events and then acknowledge them; sending them again does no harm."""
-    visitor = await run_in_threadpool(_visitor, _header(request))
-    events = _events(await _body(request), visitor.annotator)
+    visitor = await run_in_threadpool(visitor_of, token_of(request))
+    events = _events(await body_of(request), visitor.annotator)
     return JSONResponse(await run_in_threadpool(_record, visitor, events))
 
 
@@ -147,26 +103,6 @@ def routes() -> list[Route]:
         Route("/api/review", review),
         Route("/api/annotations", annotations, methods=["POST"]),
     ]
-
-
-def _header(request: Request) -> str:
-    return request.headers.get("x-annotate-token", "")
-
-
-def _visitor(text: str) -> Visitor:
-    project_id, _, token = text.partition(".")
-    project = projects.by_id(project_id) if token else None
-    annotator = project.annotator_of(token) if project is not None else None
-    if project is None or not annotator:
-        raise RefusedError(403, "the token is not valid for a project on this server; open the labelling page again")
-    return Visitor(project, annotator)
-
-
-def _number(text: str, name: str, least: int, most: int) -> int:
-    """Read a whole number of the query; too large a one counts as the largest allowed."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < least:
-        raise RefusedError(400, f"{name} must be a whole number from {least} to {most}, got {text[:40]!r}")
-    return min(int(text), most)
 
 
 def _queue(visitor: Visitor, n: int) -> dict[str, object]:
@@ -243,23 +179,6 @@ def _record(visitor: Visitor, events: list[Event]) -> dict[str, object]:
         "refused": [[uid, reason] for uid, reason in outcome.refused],
         "progress": _progress(visitor.project.progress(visitor.annotator)),
     }
-
-
-async def _body(request: Request) -> object:
-    """Read JSON, and stop reading where it gets too long."""
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise RefusedError(400, "the body must be JSON, with Content-Type: application/json")
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MOST_BYTES:
-            raise RefusedError(413, f"the body may have at most {MOST_BYTES:,} bytes; send fewer events at once")
-        chunks.append(chunk)
-    try:
-        return json.loads(b"".join(chunks))
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(400, f"the body is not JSON: {error}") from error
 
 
 def _events(body: object, annotator: str) -> list[Event]:

@@ -30,6 +30,11 @@ function said(choice) {
   return choice.label ?? WORDS[choice.kind];
 }
 
+/** @param {Suggestion} suggestion */
+function modelSaid({ label, probability }) {
+  return `model: ${label}, ${Math.round(100 * probability)} %`;
+}
+
 class LabelScreen {
   /**
    * @param {HTMLElement} root
@@ -150,7 +155,7 @@ class LabelScreen {
     this.ribbon.hidden = !note;
     this.ribbon.textContent = note;
     this.setFlag(item);
-    this.setSuggestion(item?.open ? item.suggestion : null);
+    this.setSuggestion(item?.open && !this.review ? item.suggestion : null);
     if (this.review) this.setOpinions(item);
     const standing = item?.choice ?? item?.earlier;
     const chosen = standing && (standing.label ?? (standing.kind === "final" ? "reject" : standing.kind));
@@ -169,9 +174,8 @@ class LabelScreen {
   setSuggestion(suggestion) {
     this.suggestion.hidden = !suggestion;
     if (!suggestion) return;
-    const text = `model: ${suggestion.label}, ${Math.round(100 * suggestion.probability)} %`;
     this.suggestion.replaceChildren(
-      element("span", { textContent: text }),
+      element("span", { textContent: modelSaid(suggestion) }),
       element("kbd", { textContent: "↵", ariaHidden: "true" }),
     );
   }
@@ -185,6 +189,8 @@ class LabelScreen {
     const lines = (item?.opinions ?? []).map((one) =>
       element("div", { textContent: `${one.annotator}: ${said(one)}${one.note ? ` (${one.note})` : ""}` }),
     );
+    const guess = item?.opinions && item.suggestion;
+    if (guess) lines.push(element("div", { className: "muted", textContent: modelSaid(guess) }));
     if (item && !item.opinions) lines.push(button("toggle", "What others said (o)", () => this.on.reveal()));
     else if (item && !lines.length) lines.push(element("div", { className: "muted", textContent: "nobody else said anything" }));
     this.opinions.replaceChildren(...lines);

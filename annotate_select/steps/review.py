@@ -88,7 +88,9 @@ def review_counts(home: Home) -> dict[str, int]:
 
 def review_item(home: Home, image_id: int) -> ReviewItem:
     """Return one image as a reviewer sees it, whether or not it is on a list. Raises UnknownImages."""
-    found = _items(home, _facts(home), [image_id], open_minded=False)
+    facts = _facts(home)
+    doubtful = image_id in _of_list(home, facts)["doubtful"]  # that list says it already
+    found = _items(home, facts, [image_id], open_minded=doubtful)
     if not found:
         raise UnknownImages(f"the pool has no image with the id {image_id}")
     return found[0]

@@ -134,3 +134,23 @@ def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, server: 
     wait_number(page, first)
     assert numbers == {0, 1, 2}
     assert stored(disputed, "rita") == []
+
+
+def test_a_reviewer_hears_of_a_likely_wrong_label_what_the_model_says(
+    trained: Path, server: Server, visit: Visit
+) -> None:
+    with Project.open(trained) as project:
+        doubtful = {int(Path(one.key).stem): one.suggestion for one in project.review("doubtful", 100)}
+    assert doubtful  # every label is one of three in turn, whatever is on the picture
+    server.start(trained)
+    page = visit().new_page()
+    with Project.open(trained) as project:
+        page.goto(f"{server.url}/review?project={project.id}&annotator=rita")
+    page.get_by_text("Likely wrong").first.click()
+    number = wait_shown(page)
+    opinions = page.locator(".opinions")
+    expect(opinions).not_to_contain_text("model")
+    page.keyboard.press("o")
+    expect(opinions).to_contain_text(f"model: {doubtful[number]}, ")
+    page.keyboard.press("Enter")  # takes no suggestion: a reviewer says what it is
+    assert shown(page) == number
