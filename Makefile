@@ -57,7 +57,7 @@ frontend: $(FRONTEND)/node_modules/.installed
 
 # Browsers have the machine to themselves: what a person sees in time is part of these tests.
 test: check chromium frontend
-	$(BIN)/python -m pytest -q -m "not browser" -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -q -m "not browser" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/python -m pytest -q -m browser --cov --cov-append --cov-report=term
 
 .PHONY: chromium

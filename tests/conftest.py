@@ -13,6 +13,21 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before anything imports torch: see annotate_select/features
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
+# Begun first where files are run beside each other, so that no process is left alone with a long one at the end.
+LONGEST = (
+    "test_docs.py",
+    "test_cli.py",
+    "test_labels_fed_back.py",
+    "test_wheel.py",
+    "test_choose.py",
+    "test_project.py",
+    "test_faults.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; all else stays in its order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

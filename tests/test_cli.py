@@ -6,12 +6,13 @@ import csv
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from annotate_select.cli import cli, globals_first
+from annotate_select.cli import cli, globals_first, main
 from annotate_select.project import Project
 
 
@@ -93,7 +94,10 @@ def test_a_project_is_found_from_below(project_root: Path) -> None:
     assert answer(run("--json", "status", cwd=below))["images"] == 120
 
 
-def test_problems_of_each_command(project_root: Path, tmp_path: Path) -> None:
+def test_problems_of_each_command(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main sets
     problems = {
         ("select", "-n", "1000"): "n must be between 1 and",
         ("select", "-n", "5", "--strategy", "kmean"): "kmeans",
@@ -114,11 +118,14 @@ def test_problems_of_each_command(project_root: Path, tmp_path: Path) -> None:
     }
     before = Project.open(project_root).status()
     for arguments, words in problems.items():
-        done = run("-p", project_root, "--quiet", *arguments)
-        assert (done.returncode, done.stdout) == (1, ""), arguments
-        assert done.stderr.startswith("error: "), done.stderr
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert words in done.stderr, done.stderr
+        monkeypatch.setattr(sys, "argv", ["annotate-select", "-p", str(project_root), "--quiet", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        assert (left.value.code, out) == (1, ""), arguments
+        assert err.startswith("error: "), err
+        assert len(err.splitlines()) == 1, err
+        assert words in err, err
     assert Project.open(project_root).status() == before
 
 
