@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate_select.cli_output import Output, pass_output
+from annotate_select.errors import ExamError
 
 if TYPE_CHECKING:
+    from annotate_select.steps.exam_report import Verification
     from annotate_select.steps.select import Batch
 
 __all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "reproduce", "select", "train"]
@@ -109,10 +111,28 @@ def train(output: Output, head: str, features: str | None) -> None:
 @click.command()
 @click.option("--model", type=click.IntRange(min=1), help="Which model (default: the newest).")
 @click.option("--against", type=click.IntRange(min=1), help="Another model: which of the two is better on the exam?")
+@click.option("--report", "page", type=click.Path(path_type=Path), help="An HTML file: the exam, signed off.")
+@click.option("--signed-by", help="Who signs the report.")
+@click.option("--verify", type=click.Path(path_type=Path), help="A report: is it as it was signed? Measures nothing.")
 @pass_output
-def evaluate(output: Output, model: int | None, against: int | None) -> None:
-    """Measure a model on the exam, and judge it by the pass mark where project.toml declares one."""
+def evaluate(
+    output: Output,
+    model: int | None,
+    against: int | None,
+    page: Path | None,
+    signed_by: str | None,
+    verify: Path | None,
+) -> None:
+    """Measure a model on the exam, and judge it by the pass mark where project.toml declares one.
+
+    With --report FILE.html --signed-by NAME also write all of it, and what it rests on, as a page that can be printed.
+    """
+    if (page is None) != (signed_by is None):
+        raise click.UsageError("--report FILE.html and --signed-by NAME go together")
     project = output.open()
+    if verify is not None:
+        _show_verified(output, project.verify_report(verify))
+        return
     report = project.evaluate(model)
     found, lines = report.as_dict(), [report.text()]
     stopping = project.stopping() if model is None else None
@@ -123,6 +143,10 @@ def evaluate(output: Output, model: int | None, against: int | None) -> None:
         compared = project.compare(model, against)
         found["comparison"] = compared.as_dict()
         lines.append(compared.text())
+    if page is not None and signed_by is not None:
+        signed = project.exam_report(page, signed_by=signed_by, model=model)
+        found["report"] = signed.as_dict()
+        lines.append(signed.text())
     output.show(found, "\n".join(lines))
 
 
@@ -187,6 +211,12 @@ def reproduce(output: Output, model: int) -> None:
     project = output.open()
     with output.working() as progress:
         found = project.reproduce(model, progress=progress)
+    output.show(found.as_dict(), found.text())
+
+
+def _show_verified(output: Output, found: Verification) -> None:
+    if found.outcome != "unchanged":
+        raise ExamError(found.text())
     output.show(found.as_dict(), found.text())
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.classes import ClassInfo
     from annotate_select.steps.evaluate import ExamAnswer
     from annotate_select.steps.exam import Exam
+    from annotate_select.steps.exam_report import SignedReport, Verification
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
     from annotate_select.steps.layout import Layout
@@ -309,6 +310,21 @@ class Project:
         report = evaluate(self._home, model)
         conclude(self._home, report)
         return report
+
+    def exam_report(self, path: str | Path | None = None, *, signed_by: str, model: int | None = None) -> SignedReport:
+        """Write a model's exam as a signed-off HTML page, by default into reports/ of the project, and keep its record.
+
+        The page shows exam images and their labels. Raises ExamError without a name or a labelled exam.
+        """
+        from annotate_select.steps.exam_report import sign
+
+        return sign(self._home, _path(path), signed_by=signed_by, number=model)
+
+    def verify_report(self, path: str | Path) -> Verification:
+        """Say whether an HTML page is, byte for byte, one that was signed off in this project."""
+        from annotate_select.steps.exam_report import verify
+
+        return verify(self._home, Path(path))
 
     def predict(
         self,

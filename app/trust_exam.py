@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
+from trust_report import report_download
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
+from annotate_select.trust.exam import ExamReport
+from annotate_select.trust.pictures import confusion_picture, reliability_picture
 
 __all__ = ["exam_panel"]
 
@@ -39,6 +42,18 @@ def exam_panel(project: Project) -> None:
         st.caption(_sentence(report.marked_late))
     if status.models > 1:
         _progress(project)
+    _pictures(report)
+    report_download(project, report)
+
+
+def _pictures(report: ExamReport) -> None:
+    """Show what was taken for what, and whether the model is right as often as it is sure."""
+    with st.expander("Pictures: what is taken for what, and how sure it is"):
+        names = [one.name for one in report.classes]
+        st.image(confusion_picture(report.confusion, names), alt="Confusion matrix; the Model page has it as a table")
+        if report.calibration is not None:
+            st.write(_sentence(report.calibration.text()))
+            st.image(reliability_picture(report.calibration), alt=f"Reliability: {report.calibration.text()}")
 
 
 def _progress(project: Project) -> None:

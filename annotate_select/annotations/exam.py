@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import func, insert, select
@@ -10,7 +11,16 @@ from sqlalchemy import func, insert, select
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 
-__all__ = ["add_to_exam", "exam_ids"]
+__all__ = ["Draw", "add_to_exam", "draws", "exam_ids"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One drawing of exam images: when, by which seed, and how many."""
+
+    at: str
+    seed: int
+    images: int
 
 
 def add_to_exam(db: Database, ids: Sequence[int], seed: int) -> None:
@@ -34,3 +44,15 @@ def exam_ids(db: Database) -> list[int]:
     with db.read() as connection:
         rows = connection.execute(select(schema.exam.c.image_id).order_by(schema.exam.c.position))
         return [row[0] for row in rows]
+
+
+def draws(db: Database) -> list[Draw]:
+    """Return every drawing of the exam, oldest first."""
+    table = schema.exam.c
+    with db.read() as connection:
+        rows = connection.execute(
+            select(table.drawn_at, table.seed, func.count())
+            .group_by(table.drawn_at, table.seed)
+            .order_by(func.min(table.position))
+        )
+        return [Draw(*row) for row in rows]

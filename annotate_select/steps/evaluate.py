@@ -32,6 +32,7 @@ __all__ = [
     "exam_answers",
     "exam_rows",
     "mark_of",
+    "mark_seen_at",
     "report_of",
 ]
 
@@ -84,6 +85,14 @@ def mark_of(home: Home) -> Mark | None:
     if exam.pass_accuracy is None and not recall:
         return None
     return Mark(exam.pass_accuracy, recall, exam.pass_confidence)
+
+
+def mark_seen_at(home: Home, mark: Mark | None) -> str | None:
+    """Return when results were first seen under a mark, ISO 8601; None where they never were."""
+    file = home.root / MARKS
+    seen = json.loads(file.read_text()) if file.exists() else []
+    mine = mark.as_dict() if mark is not None else None
+    return next((str(one["at"]) for one in seen if one["mark"] == mine), None)
 
 
 def _remember_mark(home: Home, model: TrainedModel, mark: Mark | None) -> str | None:

@@ -377,6 +377,19 @@ def test_the_trust_page_says_whether_it_is_enough_and_what_speaks_against_the_la
     assert "Fail: the mark is not reached" in verdict
 
 
+def test_the_trust_page_writes_a_signed_report_and_offers_it(measured: Project) -> None:
+    at = opened("trust", measured)
+    assert len(at.get("imgs")) == 1  # 2 exam images: too few for a reliability picture
+    assert at.button(key="write_report").disabled
+    at.text_input(key="signed_by").set_value("Dr. Ana").run()
+    at.button(key="write_report").click().run()
+    assert errors(at) == []
+    (page,) = (measured.root / "reports").glob("*.html")
+    assert measured.verify_report(page).outcome == "unchanged"
+    (offered,) = at.get("download_button")
+    assert offered.proto.label == f"Download {page.name}"
+
+
 def test_a_project_without_doubts_has_nothing_to_review(project: Project) -> None:
     at = opened("review", project, "rita")
     assert errors(at) == []
