@@ -12,13 +12,14 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.home import Home
 
 if TYPE_CHECKING:
+    from annotate_select.steps.check_drift import DriftReport
     from annotate_select.steps.check_duplicates import DuplicatesReport
     from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
-CHECKS = ("duplicates", "labels", "leaks")  # in the order in which `check all` goes through them
+CHECKS = ("duplicates", "labels", "leaks", "drift")  # in the order in which `check all` goes through them
 
 
 class Report(Protocol):
@@ -36,6 +37,23 @@ class Checks:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+
+    def drift(
+        self,
+        features: str | None = None,
+        *,
+        since: str | None = None,
+        by: str | None = None,
+        progress: Progress = silent,
+    ) -> DriftReport:
+        """Compare new images with old ones: has the world changed, where, and is the exam still of it?
+
+        New is what was added last; or since a date, or by a column (`captured_at`, `source`, a metadata column).
+        Raises FeaturesError without features, LearningError where there is nothing to compare.
+        """
+        from annotate_select.steps.check_drift import check_drift
+
+        return check_drift(self._home, features, since=since, by=by, progress=progress)
 
     def duplicates(self, features: str | None = None, *, progress: Progress = silent) -> DuplicatesReport:
         """Find images that are all but the same; raises FeaturesError without features."""

@@ -14,8 +14,10 @@ __all__ = ["check"]
 @click.command()
 @click.argument("what", default="all")
 @click.option("--features", help="Name of the features to look at.")
+@click.option("--since", help="drift: a date from which on images are new, or a value of the column.")
+@click.option("--by", help="drift: what says which images are new: added, captured_at, source or a metadata column.")
 @pass_output
-def check(output: Output, what: str, features: str | None) -> None:
+def check(output: Output, what: str, features: str | None, since: str | None, by: str | None) -> None:
     """Look for what is wrong: WHAT is one of the checks, several with commas, or all.
 
     Of several, one that cannot be made says what it lacks, and the others are made.
@@ -26,12 +28,13 @@ def check(output: Output, what: str, features: str | None) -> None:
         raise click.BadParameter(f"{unknown[0]!r} is not one of all, {', '.join(CHECKS)}", param_hint="WHAT")
     project = output.open()
     alone = what in CHECKS
+    more = {"drift": {"since": since, "by": by}}
     found: dict[str, object] = {}
     texts = []
     with output.working() as progress:
         for name in names:
             try:
-                report: Report = getattr(project.check, name)(features, progress=progress)
+                report: Report = getattr(project.check, name)(features, **more.get(name, {}), progress=progress)
             except AnnotateSelectError as error:
                 if alone:
                     raise

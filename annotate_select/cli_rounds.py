@@ -80,11 +80,12 @@ def select(
 
 @click.command()
 @click.option("--size", type=click.IntRange(min=1), help="How many images in all (default: project.toml's exam.size).")
+@click.option("--new-ground", is_flag=True, help="Add images that `check drift` called new, to their share.")
 @click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: exam.csv).")
 @pass_output
-def exam(output: Output, size: int | None, output_: Path | None) -> None:
+def exam(output: Output, size: int | None, new_ground: bool, output_: Path | None) -> None:
     """Draw the exam, or grow it, and write what of it is still to be labelled."""
-    drawn = output.open().exam(size, output=output_)
+    drawn = output.open().exam(size, new_ground=new_ground, output=output_)
     text = f"exam of {drawn.size} images, {drawn.labelled} labelled; {len(drawn.to_label)} to label in {drawn.path}"
     output.show(asdict(drawn), text)
 

@@ -248,11 +248,14 @@ class Project:
 
         return features_remove(self._home, name)
 
-    def exam(self, size: int | None = None, *, output: str | Path | None = None) -> Exam:
-        """Draw the exam, or grow it to `size`, and write what of it is still to be labelled."""
+    def exam(self, size: int | None = None, *, new_ground: bool = False, output: str | Path | None = None) -> Exam:
+        """Draw the exam, or grow it to `size`, and write what of it is still to be labelled.
+
+        With `new_ground` it grows by images that `check drift` called new, to the share they have in the pool.
+        """
         from annotate_select.steps.exam import draw
 
-        return draw(self._home, size, output=_path(output))
+        return draw(self._home, size, new_ground=new_ground, output=_path(output))
 
     def select(
         self,

@@ -23,6 +23,8 @@ __all__ = [
     "Known",
     "PoolTable",
     "add_images",
+    "added_at",
+    "column",
     "counts",
     "image",
     "keys_of",
@@ -179,6 +181,21 @@ def keys_of(db: Database, ids: Iterable[int], *, in_pool: bool = False) -> dict[
             rows = connection.execute(query.where(_images.id.in_(some)))
             found.update((row[0], row[1]) for row in rows)
     return found
+
+
+def added_at(db: Database) -> dict[int, str]:
+    """Return when each image that can be labelled was added, ISO 8601 in UTC, by id."""
+    with db.read() as connection:
+        rows = connection.execute(select(_images.id, _images.added_at).where(_images.status == "ok"))
+        return {row[0]: row[1] for row in rows}
+
+
+def column(db: Database, name: str) -> dict[int, str]:
+    """Return a metadata column of the images that can be labelled, by id; without a value an image is left out."""
+    query = select(_images.id, _images.metadata).where(_images.status == "ok", _images.metadata != "{}")
+    with db.read() as connection:
+        said = ((row[0], json.loads(row[1]).get(name)) for row in connection.execute(query))
+        return {image_id: value for image_id, value in said if value}
 
 
 def image(db: Database, image_id: int) -> Image | None:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from annotate_select.annotations import exam as stored
 from annotate_select.annotations import images
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.exchange.picks import PickRow, write_picks
 from annotate_select.selection.pool import seeded_hashes
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.new_ground import new_ids
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.leaks import blocked
@@ -32,21 +33,28 @@ class Exam:
     path: Path | None
 
 
-def draw(home: Home, size: int | None = None, *, output: Path | None = None) -> Exam:
+def draw(home: Home, size: int | None = None, *, new_ground: bool = False, output: Path | None = None) -> Exam:
     """Grow the exam to `size` images (project.toml's default where none is there), write what of it is to be labelled.
 
-    Images already labelled for training, their groups and their near-duplicates are never drawn.
-    Raises ExamError when too few images are left.
+    Images already labelled for training, their groups and their near-duplicates are never drawn. `new_ground` adds, in
+    place of a size, images drawn from those that `check drift` called new, until these have in the exam the share they
+    have in the pool, and no more: with more, the exam's accuracy would no longer be that of the pool.
+    Raises ExamError when too few images are left, or nothing is known to be new.
     """
     with home.lock("drawing the exam"):
         have = len(stored.exam_ids(home.db))
-        wanted = size if size is not None else (have or home.config.exam.size)
         now = standing(home)
+        if new_ground and size is not None:
+            raise ExamError(f"new ground decides the size itself; leave out {size}, or grow the exam in a second step")
+        new = np.isin(now.ids, list(new_ids(home))) if new_ground else np.ones(len(now.ids), dtype=bool)
+        wanted = size if size is not None else (have or home.config.exam.size)
+        if new_ground:
+            wanted = have + trust.missing_share(new, now.exam)
         if wanted > have:
             rows = trust.draw(
                 seeded_hashes(now.tokens, home.config.seed + 1),  # another seed than the audit's, or both choose alike
                 wanted,
-                exclude=_excluded(home, now),
+                exclude=_excluded(home, now) | ~new,
                 groups=now.groups,
                 taken=np.flatnonzero(now.exam),
             )

@@ -20,6 +20,7 @@ from annotate_select.selection.select import select as select_rows
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
+from annotate_select.steps.new_ground import Emphasis, emphasis
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.leaks import blocked
 
@@ -84,8 +85,11 @@ def select(
         model, probabilities = _opinion(home, opened)
         rows = _rows_of(now, like)
         progress("choosing", 0, 1, "")
-        picks = _choose(home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities, rows, progress)
-        number = _store(home, opened, now, picks, model, seed, audit, like)
+        ground = emphasis(home, now) if strategy != "random" else None  # chance is the measure: it stays chance
+        picks = _choose(
+            home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities, rows, ground, progress
+        )
+        number = _store(home, opened, now, picks, model, seed, audit, like, ground)
         progress("choosing", 1, 1, picks.strategy)
     return stored_batch(home, number, output=output, formats=formats)
 
@@ -135,6 +139,7 @@ def _choose(
     model: TrainedModel | None,
     probabilities: np.ndarray | None,
     like: np.ndarray,
+    ground: Emphasis | None,
     progress: Progress,
 ) -> Picks:
     reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
@@ -142,7 +147,7 @@ def _choose(
     taken = np.zeros(len(now.ids), dtype=bool)
     taken[labelled] = True
     exclude = (now.settled | now.waiting | reserved | ~now.in_pool) & ~taken
-    return select_rows(
+    picks = select_rows(
         features.array,
         n,
         strategy,
@@ -152,6 +157,7 @@ def _choose(
         accuracy=model.accuracy if model else None,
         seed=seed,
         exclude=np.flatnonzero(exclude),
+        weights=ground.weights if ground is not None else None,
         groups=now.groups,
         audit=audit,
         class_names=tuple(home.config.classes),
@@ -161,6 +167,7 @@ def _choose(
         audits=labelled[np.array([now.roles[row] == "audit" for row in labelled.tolist()], dtype=bool)],
         progress=progress,
     )
+    return ground.told(picks) if ground is not None else picks
 
 
 def _rows_of(now: Standing, keys: Sequence[str]) -> np.ndarray:
@@ -184,6 +191,7 @@ def _store(
     seed: int,
     audit: float,
     like: Sequence[str],
+    ground: Emphasis | None,
 ) -> int:
     chosen = zip(picks.rows.tolist(), picks.roles, picks.scores.tolist(), picks.reasons, strict=True)
     return batches.store_batch(
@@ -199,6 +207,7 @@ def _store(
             "rows": len(now.ids),
             "labelled": len(now.labelled),
             **({"like": list(like)} if like else {}),
+            **({"ground": int(ground.ground.sum()), "weight": ground.times} if ground is not None else {}),
         },
         note=picks.note,
         picks=[batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen],

@@ -16,7 +16,7 @@ from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval
 from annotate_select.trust.powered import Powered, prediction_powered
 from annotate_select.trust.verdict import Verdict
 
-__all__ = ["ClassReport", "ExamReport", "draw", "evaluate"]
+__all__ = ["ClassReport", "ExamReport", "draw", "evaluate", "missing_share"]
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,22 @@ def draw(
         )
     _require_half(rows[:size], groups, n)
     return rows[:size]
+
+
+def missing_share(new: np.ndarray, exam: np.ndarray) -> int:
+    """Return how many new images the exam lacks until they are as large a share of it as of the pool.
+
+    `new` and `exam` (n,) bool mark rows of the pool. With a of the e exam images new, and a share s of the pool, m more
+    make (a + m) / (e + m) = s. The rest of the exam stays, so all images of the pool count the same in its accuracy.
+    Raises ExamError where there is no exam, or nothing old to be a share of.
+    """
+    if not exam.any():
+        raise ExamError("there is no exam to add new images to; draw one with `annotate-select exam`")
+    if new.all():
+        raise ExamError("all images are new: draw an exam as usual, with `annotate-select exam`")
+    share = float(new.mean())
+    lacking = (share * int(exam.sum()) - int((new & exam).sum())) / (1 - share)
+    return max(0, int(np.ceil(lacking - 1e-9)))
 
 
 def _require_half(rows: np.ndarray, groups: np.ndarray | None, n: int) -> None:

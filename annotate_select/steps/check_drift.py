@@ -1,0 +1,186 @@
+"""Has the world changed: new images against old ones, in words; and the new ground that the next batch attends to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from annotate_select.annotations import exam
+from annotate_select.errors import listed
+from annotate_select.features.store import Features
+from annotate_select.progress import Progress, silent
+from annotate_select.selection.reasons import counted
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.home import Home
+from annotate_select.steps.models import models
+from annotate_select.steps.new_ground import remember
+from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.window import window
+from annotate_select.trust.drift import ALARM, Drift, Evidence, drift
+
+__all__ = ["ClassShift", "DriftReport", "Kind", "check_drift"]
+
+MOST = 100  # of a list
+NOTABLE = 0.05  # change of a class's share that is worth a line
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of image of which there is more than before: its shares of new and old images, and new ones of it."""
+
+    new: float
+    old: float
+    p: float
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class ClassShift:
+    """How often the model takes new and old images for a class; shares of 1."""
+
+    label: str
+    new: float
+    old: float
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """New images against old ones; `p` is that of all statistics together, and drift means p of at most .05.
+
+    `strangers` of the new images are unlike all old ones, where `expected` would be by chance; `stranger_keys` are the
+    hundred strangest. `ground` counts images of new ground. `exam_new` of the exam's `exam` images are new.
+    """
+
+    window: str
+    features: str
+    new: int
+    old: int
+    drifted: bool
+    p: float
+    strangers: int
+    expected: float
+    stranger_keys: list[str]
+    kinds: list[Kind]
+    classes: list[ClassShift]
+    evidence: list[Evidence]
+    new_groups: int | None
+    old_groups: int | None
+    ground: int
+    exam: int
+    exam_new: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "text": self.text()}
+
+    def text(self) -> str:
+        """Say it in plain sentences."""
+        groups = f", of {self.new_groups:,} and {self.old_groups:,} groups" if self.new_groups is not None else ""
+        lines = [f"{counted(self.new, 'new image')} ({self.window}) against {self.old:,} old ones{groups}"]
+        odds = f"p {self.p:.3f}; in a world that did not change, {100 * ALARM:.0f} checks in 100 find drift"
+        lines.append(f"the world has changed ({odds})" if self.drifted else f"no drift is shown ({odds})")
+        such = f", such as {listed(self.stranger_keys, most=3)}" if self.stranger_keys else ""
+        lines.append(
+            f"of {self.new:,} new images {self.strangers:,} are unlike anything before "
+            f"({self.expected:.1f} would be expected){such}"
+        )
+        lines += [_kind(one) for one in self.kinds[:3]]
+        lines += [_apart(one) for one in self.evidence if one.name == "classifier" and self.drifted]
+        moved = next((one for one in self.evidence if one.name == "classes"), None)
+        if moved is not None and moved.p <= ALARM:
+            lines += [_shift(one) for one in self.classes[:3] if abs(one.new - one.old) >= NOTABLE]
+        return "\n".join(lines + (self._advice() if self.drifted else []))
+
+    def _advice(self) -> list[str]:
+        lines = []
+        if self.ground:
+            lines.append(
+                f"{counted(self.ground)} of new ground will weigh more in the next batches, until they have their "
+                "share of the labels"
+            )
+        if self.exam and self.exam_new / self.exam < self.new / (self.new + self.old):
+            lines.append(
+                f"{self.exam_new:,} of the exam's {self.exam:,} images are new, so it measures the old world: "
+                "`annotate-select exam --new-ground` gives new images their share"
+            )
+        return lines
+
+
+def check_drift(
+    home: Home,
+    features: str | None = None,
+    *,
+    since: str | None = None,
+    by: str | None = None,
+    progress: Progress = silent,
+) -> DriftReport:
+    """Compare new images with old ones, and keep what is new ground for `select` and `exam`.
+
+    What is new: see `window`. Raises FeaturesError without features, LearningError where nothing can be compared.
+    """
+    opened = open_features(home, features)
+    state = standing(home, opened.ids)
+    rows = np.flatnonzero(state.in_pool)
+    new = window(home, state.ids[rows], since, by)
+    predicted = _predicted(home, opened)
+    found = drift(
+        opened.array if len(rows) == len(opened.ids) else opened.array[rows],
+        new.new,
+        groups=None if state.groups is None else state.groups[rows],
+        predicted=None if predicted is None else predicted[rows],
+        n_classes=len(home.config.classes),
+        seed=home.config.seed,
+        progress=progress,
+    )
+    report = _report(home, opened, state, rows, found, new.words)
+    remember(home, report.as_dict(), state.ids[rows[new.new]], state.ids[rows[found.rows[found.ground]]])
+    return report
+
+
+def _predicted(home: Home, features: Features) -> np.ndarray | None:
+    """Return the class that the newest model takes every row for; None where no model fits."""
+    fitting = [one for one in models(home) if one.features_digest == features.digest]
+    if not fitting or fitting[-1].classes != home.config.classes:
+        return None
+    found: np.ndarray = fitting[-1].head.probabilities(features.array).argmax(axis=1)
+    return found
+
+
+def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, found: Drift, words: str) -> DriftReport:
+    keys = [state.keys[row] for row in rows.tolist()]
+    strangest = np.argsort(-found.distance, kind="stable")[: min(MOST, int(found.far.sum()))]
+    examined = set(exam.exam_ids(home.db))
+    in_exam = np.array([one in examined for one in state.ids[rows].tolist()], dtype=bool)
+    grouped = state.groups is not None
+    return DriftReport(
+        window=words,
+        features=features.name,
+        new=found.n_new,
+        old=found.n_old,
+        drifted=found.drifted,
+        p=round(found.p, 4),
+        strangers=int(found.far.sum()),
+        expected=found.expected * found.n_new,
+        stranger_keys=[keys[row] for row in found.rows[strangest].tolist()],
+        kinds=[Kind(one.new, one.old, one.p, [keys[row] for row in one.examples]) for one in found.cells],
+        classes=[ClassShift(home.config.classes[one.label], one.new, one.old) for one in found.shifts],
+        evidence=list(found.evidence),
+        new_groups=found.units[1] if grouped else None,
+        old_groups=found.units[0] if grouped else None,
+        ground=int(found.ground.sum()),
+        exam=int(in_exam.sum()),
+        exam_new=int(in_exam[found.rows].sum()),
+    )
+
+
+def _kind(one: Kind) -> str:
+    return f"a kind that has grown: {one.new:.0%} of the new images, {one.old:.0%} of the old, like {one.keys[0]}"
+
+
+def _apart(one: Evidence) -> str:
+    return f"a linear classifier tells new from old images with an AUC of {one.value:.2f} (.50 is chance)"
+
+
+def _shift(one: ClassShift) -> str:
+    return f"the model takes {one.new:.0%} of the new images for {one.label}, {one.old:.0%} of the old"

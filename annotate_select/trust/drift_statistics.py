@@ -1,0 +1,93 @@
+"""Four ways in which new images can differ from old ones, each computed for many labellings at once.
+
+Labellings (b, n) bool say which of n rows are called new. Everything here depends on them only at the end, so that a
+thousand cost little more than one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from annotate_select.trust.strangers import Neighbours, strangers, to_earlier
+
+__all__ = ["cells_of", "classifier_auc", "divergence", "excess", "g_statistic", "stranger_share"]
+
+MOST_CELLS, ROWS_A_CELL = 64, 30
+FOLDS = 5
+
+
+def cells_of(points: np.ndarray, seed: int) -> np.ndarray:
+    """Return the centres (k, d) float32 of k-means cells of points (n, d): one for 30 rows, from 2 to 64."""
+    from sklearn.cluster import KMeans
+
+    k = min(max(2, min(MOST_CELLS, len(points) // ROWS_A_CELL)), len(np.unique(points, axis=0)))
+    return np.asarray(KMeans(k, n_init=1, random_state=seed).fit(points).cluster_centers_, dtype=np.float32)
+
+
+def counts(labellings: np.ndarray, number: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many new rows each cell has under each labelling (b, k), and how many rows in all (k,)."""
+    members = np.zeros((len(number), k), dtype=np.float32)
+    members[np.arange(len(number)), number] = 1
+    return (labellings.astype(np.float32) @ members).astype(np.float64), members.sum(axis=0, dtype=np.float64)
+
+
+def g_statistic(labellings: np.ndarray, number: np.ndarray, k: int) -> np.ndarray:
+    """Return (b,) the likelihood ratio statistic of new and old rows against k cells; number (n,) from 0 to k - 1."""
+    new, both = counts(labellings, number, k)
+    share = new.sum(axis=1, keepdims=True) / len(number)
+    return np.asarray(2 * (_entropy(new, share * both) + _entropy(both - new, (1 - share) * both)).sum(axis=1))
+
+
+def divergence(new: np.ndarray, number: np.ndarray, k: int) -> float:
+    """Return the Jensen-Shannon divergence, 0 (the same) to 1 (nothing in common), of the cells of new and old rows."""
+    here = np.bincount(number[new], minlength=k) / new.sum()
+    there = np.bincount(number[~new], minlength=k) / (~new).sum()
+    middle = (here + there) / 2
+    return float((_entropy(here, middle) + _entropy(there, middle)).sum() / (2 * np.log(2)))
+
+
+def excess(labellings: np.ndarray, number: np.ndarray, k: int) -> np.ndarray:
+    """Return (b, k) by how many standard deviations of chance each cell has more new rows than its share."""
+    new, both = counts(labellings, number, k)
+    share = new.sum(axis=1, keepdims=True) / len(number)
+    left = 1 - both / len(number)  # without replacement
+    return np.asarray((new - share * both) / np.sqrt(np.maximum(share * (1 - share) * both * left, 1e-12)))
+
+
+def classifier_auc(labellings: np.ndarray, points: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
+    """Return (b,) how well a linear classifier tells new rows from old it has not seen: .5 by chance, 1 always.
+
+    Fisher's discriminant by ridge regression: its answers are linear in the labels, so that all labellings share one
+    factorisation a fold. `units` (n,) are never torn between folds.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.stats import rankdata
+
+    values = np.asarray(points, dtype=np.float64)
+    said = (labellings - labellings.mean(axis=1, keepdims=True)).T  # (n, b)
+    fold = np.random.default_rng(seed).permutation(int(units.max()) + 1)[units] % FOLDS
+    answers = np.zeros(said.shape)
+    for one in range(FOLDS):
+        rest, asked = values[fold != one], values[fold == one]
+        strength = max(len(rest) / values.shape[1], 1e-6)  # the mean eigenvalue: directions have length 1
+        factor = cho_factor(rest.T @ rest + strength * np.eye(values.shape[1]))
+        answers[fold == one] = asked @ cho_solve(factor, rest.T @ said[fold != one])
+    ranks = rankdata(np.round(answers, 12), axis=0).T  # (b, n); of equals the mean
+    n_new = labellings.sum(axis=1)
+    sums = np.einsum("bn,bn->b", ranks, labellings)
+    return np.asarray((sums - n_new * (n_new + 1) / 2) / np.maximum(n_new * (labellings.shape[1] - n_new), 1))
+
+
+def stranger_share(labellings: np.ndarray, near: Neighbours) -> np.ndarray:
+    """Return (b,) the share of new rows farther from all old ones than 99 in 100 old ones are from each other."""
+    found = np.empty(len(labellings))
+    for at, new in enumerate(labellings):
+        _, far = strangers(to_earlier(near, ~new), ~new)
+        found[at] = far[new].mean()
+    return found
+
+
+def _entropy(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return seen * log(seen / expected), 0 where nothing was seen."""
+    found: np.ndarray = seen * np.log(np.where(seen > 0, seen, 1.0) / np.where(seen > 0, expected, 1.0))
+    return found

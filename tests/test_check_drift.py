@@ -1,0 +1,165 @@
+"""`check drift`: new images in a project, in words; the next batch attends to new ground, and the exam can too."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from sqlalchemy import text
+
+from annotate_select.cli import cli
+from annotate_select.errors import ExamError, FeaturesError, LearningError
+from annotate_select.project import Project
+from annotate_select.steps.new_ground import MOST
+
+STRANGE = 16
+
+
+@pytest.fixture
+def grown(project_root: Path, tmp_path: Path) -> Project:
+    """The trained project, to which 16 pictures of coloured noise were added: nothing like clothes."""
+    folder, rng = tmp_path / "later", np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(STRANGE):
+        pixels = rng.integers(0, 255, size=(64, 64, 3), dtype=np.uint8) // 2 + np.array([120, 0, 60], dtype=np.uint8)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"noise-{number:02}.png")
+    project = Project.open(project_root)
+    older(project)
+    project.add(folder)
+    project.embed(dim=16, image_size=32)
+    return project
+
+
+def older(project: Project) -> None:
+    """Let everything that is there have been added an hour ago."""
+    with project._home.db.write() as connection:
+        connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:00:00+00:00'"))
+
+
+def run(project: Project, *arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(cli, ["-p", str(project.root), *arguments], standalone_mode=False)
+    return done.exit_code, done.stdout, str(done.exception or "")
+
+
+def test_what_was_added_last_is_compared_and_named(grown: Project) -> None:
+    found = grown.check.drift()
+    assert (found.new, found.old) == (STRANGE, 120)
+    assert found.window.startswith("added last, since ")
+    assert found.drifted
+    assert found.strangers == len(found.stranger_keys) == STRANGE
+    assert all(key.startswith("noise-") for key in found.stranger_keys)
+    assert found.classes  # there is a model
+    said = found.text()
+    assert "the world has changed (p 0." in said
+    assert (
+        f"of {STRANGE} new images {STRANGE} are unlike anything before (0.2 would be expected), such as noise-" in said
+    )
+    assert "0 of the exam's 24 images are new" in said
+    stored = json.loads((grown.root / "checks" / "drift.json").read_text())
+    assert len(stored["new"]) == len(stored["ground"]) == STRANGE
+    assert stored["report"]["text"] == said
+
+
+def test_the_next_batch_attends_to_new_ground_until_it_has_its_share(grown: Project) -> None:
+    before = {pick.image for pick in grown.select(20, "graph_coverage", audit=0.0).picks}
+    with grown._home.db.write() as connection:
+        for table in ("picks", "batches"):
+            connection.execute(text(f"DELETE FROM {table} WHERE {'batch' if table == 'picks' else 'number'} = 2"))
+    grown.check.drift()
+    batch = grown.select(20, "graph_coverage", audit=0.1)
+    new = [pick for pick in batch.picks if pick.image.startswith("noise-")]
+    assert len(new) > sum(image.startswith("noise-") for image in before)
+    assert all(pick.reason.endswith("; new ground") == (pick.role == "pick") for pick in new)
+    assert f"{STRANGE} images of new ground weigh {MOST:.1f} times as much" in batch.note
+    assert not any("new ground" in pick.reason for pick in batch.picks if not pick.image.startswith("noise-"))
+
+    grown.annotate({f"noise-{number:02}.png": grown.classes[0] for number in range(STRANGE)}, annotator="ana")
+    assert "new ground" not in grown.select(5, "graph_coverage").note
+
+
+def test_chance_stays_chance(grown: Project) -> None:
+    grown.check.drift()
+    batch = grown.select(5, "random")
+    assert "new ground" not in batch.note
+    assert "by weight" not in " ".join(pick.reason for pick in batch.picks)
+
+
+def test_without_drift_nothing_weighs_more(project_root: Path, tmp_path: Path, photos: Path) -> None:
+    names = sorted(path.name for path in photos.iterdir())
+    folder, later = tmp_path / "first", tmp_path / "second"
+    for number, name in enumerate(names):
+        (later if number % 3 == 0 else folder).mkdir(exist_ok=True)
+        shutil.copy(photos / name, (later if number % 3 == 0 else folder) / name)
+    with Project.create(tmp_path / "project", ["a", "b"], images=folder) as project:
+        older(project)
+        project.add(later)
+        project.embed(dim=16, image_size=32)
+        found = project.check.drift()
+        assert (found.new, found.old, found.drifted, found.ground, found.kinds) == (40, 80, False, 0, [])
+        assert "no drift is shown" in found.text()
+        project.annotate({names[1]: "a"}, annotator="ana")
+        assert "new ground" not in project.select(5).note
+
+
+def test_the_exam_grows_to_the_share_of_the_pool(grown: Project) -> None:
+    with pytest.raises(ExamError, match="run `annotate-select check drift` first"):
+        grown.exam(new_ground=True)
+    grown.check.drift()
+    with pytest.raises(ExamError, match="leave out 30"):
+        grown.exam(30, new_ground=True)
+    code, said, _ = run(grown, "exam", "--new-ground", "--json")
+    assert code == 0
+    drawn = json.loads(said)
+    # 16 of 136 are new: (0 + m) / (24 + m) is at least that for m = 4 (.143) and not for 3 (.111)
+    assert (drawn["size"], len(drawn["to_label"])) == (28, 4)
+    assert all(key.startswith("noise-") for key in drawn["to_label"])
+    assert grown.exam(new_ground=True).size == 28
+    assert grown.check.drift().exam_new == 4
+
+
+def test_other_windows(tmp_path: Path, photos: Path) -> None:
+    paths = sorted(photos.iterdir())[:60]
+    manifest = tmp_path / "all.csv"
+    rows = [f"{path},g{i // 2},2026-0{1 + i // 20}-10,{i // 10}" for i, path in enumerate(paths)]
+    manifest.write_text("image,group,captured_at,shift\n" + "\n".join(rows))
+    with Project.create(tmp_path / "project", ["a", "b"], images=manifest) as project:
+        with pytest.raises(FeaturesError):
+            project.check.drift()
+        project.embed(dim=16, image_size=32)
+        with pytest.raises(LearningError, match=r"all of the 60 images are new \(added last"):
+            project.check.drift()
+        found = project.check.drift(since="2026-03-01")
+        assert (found.new, found.old, found.new_groups, found.old_groups) == (20, 40, 10, 20)
+        assert found.window == "captured since 2026-03-01"
+        assert "of 10 and 20 groups" in found.text()
+        assert (project.check.drift(by="shift").new, project.check.drift(by="shift", since="4").new) == (10, 20)
+        with pytest.raises(LearningError, match="'yesterday' is no date"):
+            project.check.drift(since="yesterday")
+        with pytest.raises(
+            LearningError, match=r"no image has a value in the column 'sorce' \(did you mean source\?\)"
+        ):
+            project.check.drift(by="sorce")
+        with pytest.raises(LearningError, match="give it by --since DATE"):
+            project.check.drift(by="captured_at")
+        with pytest.raises(LearningError, match="there is no shift '9'"):
+            project.check.drift(by="shift", since="9")
+        code, said, _ = run(project, "check", "drift", "--since", "2026-03-01", "--json")
+        assert (code, json.loads(said)["drift"]["new"]) == (0, 20)
+        said = run(project, "check", "leaks,drift", "--by", "shift")[1]
+        assert "10 new images (shift 5) against 50 old ones" in said
+
+
+def test_additions_are_cut_by_pauses(tmp_path: Path, photos: Path) -> None:
+    with Project.create(tmp_path / "project", ["a", "b"], images=photos) as project:
+        project.embed(dim=16, image_size=32)
+        with project._home.db.write() as connection:
+            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:00:00+00:00'"))
+            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:08:00+00:00' WHERE id > 60"))
+            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:19:00+00:00' WHERE id > 100"))
+        assert project.check.drift().new == 20
+        assert project.check.drift(since="2026-01-01T00:05:00").new == 60

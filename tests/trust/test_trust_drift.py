@@ -1,0 +1,140 @@
+"""Drift: an unchanged world rarely raises an alarm, a changed one does, and what is new is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from annotate_select.errors import LearningError
+from annotate_select.trust.drift import drift
+
+D = 24
+KINDS = np.random.default_rng(7).normal(size=(8, D))
+
+
+def world(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Images of eight kinds."""
+    found: np.ndarray = 1.5 * KINDS[rng.integers(len(KINDS), size=n)] + rng.normal(size=(n, D))
+    return found
+
+
+def last(n_old: int, n_new: int) -> np.ndarray:
+    return np.arange(n_old + n_new) >= n_old
+
+
+def foreign(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Images of a kind that the world did not have."""
+    found: np.ndarray = 1.5 * np.random.default_rng(3).normal(size=D) + rng.normal(size=(n, D))
+    return found
+
+
+def test_an_unchanged_world_raises_an_alarm_in_5_of_100_checks_at_most() -> None:
+    rng = np.random.default_rng(0)
+    alarms = sum(drift(world(150, rng), last(110, 40), seed=at, times=99).drifted for at in range(120))
+    assert alarms <= binom.ppf(0.995, 120, 0.05)
+
+
+def test_a_new_kind_is_found_and_its_images_are_named() -> None:
+    rng = np.random.default_rng(1)
+    features = np.concatenate([world(300, rng), world(90, rng), foreign(10, rng)])
+    found = drift(features, last(300, 100), times=199)
+    assert found.drifted
+    assert found.p == min(one.p for one in found.evidence)
+    assert set(found.rows[found.far].tolist()) >= set(range(392, 400))
+    assert found.far.sum() <= 10 + 6  # 1 in 100 by chance
+    assert found.ground[found.far].all()
+    (cell, *_) = found.cells
+    assert cell.new > cell.old
+    assert set(cell.examples) <= set(range(390, 400))
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.1, 9), (0.2, 10)])
+def test_power(share: float, least: int) -> None:
+    hits = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = round(100 * share)
+        features = np.concatenate([world(300, rng), world(100 - n, rng), foreign(n, rng)])
+        hits += drift(features, last(300, 100), seed=seed, times=99).drifted
+    assert hits >= least
+
+
+def test_a_kind_that_only_becomes_more_frequent_is_drift_without_strangers() -> None:
+    rng = np.random.default_rng(2)
+    more = 1.5 * KINDS[0] + rng.normal(size=(60, D))
+    found = drift(np.concatenate([world(400, rng), world(60, rng), more]), last(400, 120), times=199)
+    assert found.drifted
+    assert found.far.sum() <= 8
+    assert sum(one.new for one in found.cells) > 0.4 > sum(one.old for one in found.cells)
+    by_name = {one.name: one for one in found.evidence}
+    assert by_name["cells"].p <= 0.05
+    assert by_name["strangers"].p > 0.05
+    assert by_name["classifier"].value > 0.6 > by_name["classifier"].by_chance
+
+
+def test_what_a_model_says_counts_too() -> None:
+    rng = np.random.default_rng(3)
+    features, new = world(300, rng), last(200, 100)
+    predicted = np.where(new, 1, 0)
+    found = drift(features, new, predicted=predicted, n_classes=2, times=99)
+    assert found.evidence[-1].name == "classes"
+    assert found.evidence[-1].p <= 0.05
+    assert [(one.label, one.new, one.old) for one in found.shifts] == [(0, 0.0, 1.0), (1, 1.0, 0.0)]
+
+
+def test_a_new_patient_is_not_drift_where_all_patients_differ() -> None:
+    """Dealt image by image, nearly every new patient would be an alarm; by patient, as many as there should be."""
+    by_image = by_group = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(24), 8)
+        features = world(192, rng) + 1.2 * rng.normal(size=(24, D))[groups]
+        new = groups >= 18
+        by_image += drift(features, new, seed=seed, times=99).drifted
+        by_group += drift(features, new, groups=groups, seed=seed, times=99).drifted
+    assert by_image >= 30
+    assert by_group <= binom.ppf(0.995, 40, 0.05)
+
+
+def test_a_foreign_kind_of_patients_is_drift() -> None:
+    rng = np.random.default_rng(5)
+    groups = np.repeat(np.arange(24), 8)
+    features = np.concatenate([world(144, rng), foreign(48, rng)]) + 0.6 * rng.normal(size=(24, D))[groups]
+    found = drift(features, groups >= 18, groups=groups, times=199)
+    assert found.drifted
+    assert found.units == (18, 6)
+
+
+def test_too_little_is_said() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(LearningError, match="4 new images against 60 old ones are too few"):
+        drift(world(64, rng), last(60, 4))
+    with pytest.raises(LearningError, match="20 new images against 20 old ones are too few"):
+        drift(world(40, rng), last(20, 20))
+    groups = np.repeat(np.arange(5), 20)
+    with pytest.raises(LearningError, match=r"of 1 of 5 groups.*only 5 ways"):
+        drift(world(100, rng), groups == 4, groups=groups)
+    with pytest.raises(LearningError, match="must be finite"):
+        drift(np.full((100, 3), np.nan), last(60, 40))
+    with pytest.raises(LearningError, match=r"groups must be one for each of the 100 rows, got \(3,\)"):
+        drift(world(100, rng), last(60, 40), groups=np.arange(3))
+
+
+def test_identical_images_are_no_drift() -> None:
+    for features in (np.ones((100, D)), np.full((100, D), 0.1, dtype=np.float32)):
+        found = drift(features, last(70, 30), times=99)
+        assert not found.drifted
+        assert found.far.sum() == 0
+    two = np.where(np.arange(120)[:, None] % 2, KINDS[0], KINDS[1])
+    found = drift(two, last(90, 30), times=99)
+    assert (found.drifted, found.far.sum(), found.cells) == (False, 0, ())
+
+
+def test_the_same_seed_gives_the_same_answer_and_nothing_is_changed() -> None:
+    rng = np.random.default_rng(0)
+    features, new = world(150, rng), last(100, 50)
+    before = features.copy()
+    first, second = (drift(features, new, seed=4, times=99) for _ in range(2))
+    assert (first.p, first.evidence) == (second.p, second.evidence)
+    assert np.array_equal(features, before)
