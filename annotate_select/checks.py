@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from annotate_select.steps.check_duplicates import DuplicatesReport
     from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
+    from annotate_select.steps.check_picks import PicksReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
-CHECKS = ("duplicates", "labels", "leaks", "drift")  # in the order in which `check all` goes through them
+CHECKS = ("duplicates", "labels", "leaks", "drift", "picks")  # in the order in which `check all` goes through them
 
 
 class Report(Protocol):
@@ -72,3 +73,12 @@ class Checks:
         from annotate_select.steps.check_leaks import check_leaks
 
         return check_leaks(self._home, features)
+
+    def picks(self, features: str | None = None, *, progress: Progress = silent) -> PicksReport:
+        """Say how the picks of every round lie in the pool, and whether selection feeds on itself.
+
+        Raises FeaturesError without features, SelectionError before the first batch.
+        """
+        from annotate_select.steps.check_picks import check_picks
+
+        return check_picks(self._home, features, progress=progress)

@@ -47,7 +47,8 @@ def auto(pool: Pool, n: int) -> Chosen:
 
     graph_coverage until there is a model, then graph_uncertainty. Once there are labels, but none of some classes, a
     share of the batch as large as theirs goes to kcenter_robust. Where the labelled audits show that picks teach less
-    than chance, half of the batch is random, and all of it where that is clear. Score: of the strategy that chose.
+    than chance, half of the batch is random, and all of it where that is clear. Where earlier picks crowd together, the
+    share `chance` is random, unless audits show that picks teach more. Score: of the strategy that chose.
     """
     decision = decide(pool)
     names, counts = list(decision.shares), _counts(list(decision.shares.values()), n)
@@ -74,6 +75,9 @@ def decide(pool: Pool) -> Decision:
     chance = _chance(proof)
     if proof is not None:
         because += f"; {_verdict(proof, chance)}"
+    if pool.chance > chance and not _proven(proof):
+        chance = pool.chance
+        because += f"; picks of the last rounds crowd in few kinds of images, so {_part(chance)} is drawn by chance"
     if chance:
         shares = {name: value * (1 - chance) for name, value in shares.items()} | {"random": chance}
     return Decision(shares, because)
@@ -109,6 +113,11 @@ def _chance(proof: Proof | None) -> float:
     if proof is None or proof.difference >= -proof.error:
         return 0.0
     return 1.0 if proof.difference < -CLEARLY * proof.error else 0.5
+
+
+def _proven(proof: Proof | None) -> bool:
+    """Say whether audits show that picks teach more than chance: then they may crowd."""
+    return proof is not None and proof.difference > CLEARLY * proof.error
 
 
 def _verdict(proof: Proof, chance: float) -> str:

@@ -36,6 +36,7 @@ def build_pool(
     near_duplicate: float | None,
     like: ArrayLike = (),
     audits: ArrayLike = (),
+    chance: float = 0.0,
     progress: Progress = silent,
 ) -> Pool:
     """Return the pool of what `select` was given; raises SelectionError."""
@@ -63,6 +64,7 @@ def build_pool(
         samples=samples,
         like=_frozen(np.unique(_rows("like", like, n))),
         audits=_frozen(drawn),
+        chance=require_fraction("chance", chance),
         progress=progress,
         hashes=_frozen(seeded_hashes(seeded_hashes(tokens, STREAM), seed)),
         weights=None if weights is None else _frozen(_weights(weights, n)),

@@ -57,13 +57,15 @@ def select(
     near_duplicate: float | None = None,
     like: ArrayLike = (),
     audits: ArrayLike = (),
+    chance: float = 0.0,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> Picks:
     """Choose n distinct rows of features (n_rows, d), best first, none of them labelled or excluded.
 
     Features are centred and scaled to length 1 inside: images are compared by cosine. `labeled` rows carry the class
-    numbers `labels`; those of them that chance chose are `audits`. `probabilities` (n_rows, C), or (T, n_rows, C) of T
+    numbers `labels`; those of them that chance chose are `audits`. `chance` is the share that `auto` draws at random
+    because earlier picks crowd together. `probabilities` (n_rows, C), or (T, n_rows, C) of T
     models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
     are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply
     what a row is worth. `groups` (n_rows,), such as patients, share a batch, see `guard`. Rows whose cosine is above
@@ -102,6 +104,7 @@ def select(
             near_duplicate=near_duplicate,
             like=like,
             audits=audits,
+            chance=chance,
             progress=progress,
         )
         n = require_count(n, len(pool.candidates))

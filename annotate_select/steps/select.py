@@ -17,6 +17,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.pool import Picks
 from annotate_select.selection.select import Strategy
 from annotate_select.selection.select import select as select_rows
+from annotate_select.steps.crowding import chance_for
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
@@ -157,6 +158,7 @@ def _choose(
         accuracy=model.accuracy if model else None,
         seed=seed,
         exclude=np.flatnonzero(exclude),
+        chance=chance_for(home, features, now) if strategy == "auto" else 0.0,
         weights=ground.weights if ground is not None else None,
         groups=now.groups,
         audit=audit,

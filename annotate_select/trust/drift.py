@@ -16,6 +16,7 @@ import numpy as np
 from annotate_select.errors import LearningError
 from annotate_select.progress import Progress, silent
 from annotate_select.trust import drift_statistics as measure
+from annotate_select.trust.cells import centres_of, nearest
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
 from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, SAME, Space, neighbours, strangers, to_earlier
 
@@ -163,8 +164,8 @@ def _sampled(
         raise LearningError("features must be finite, got NaN or infinity; make the features again")
     space = Space.of(features[rows])
     points = space.directions(features[rows])
-    centres = measure.cells_of(points, seed)
-    return _Sample(rows, new[rows], units, space, points, centres, _nearest(points, centres))
+    centres = centres_of(points, seed)
+    return _Sample(rows, new[rows], units, space, points, centres, nearest(points, centres))
 
 
 def _some(which: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -195,13 +196,8 @@ def _placed(features: np.ndarray, rows: np.ndarray, sample: _Sample) -> tuple[np
         part = slice(start, start + _BLOCK)
         points = sample.space.directions(features[rows[part]])
         distance[part] = to_earlier(neighbours(points, old, KTH, None), everywhere) / max(limit, SAME)
-        cell[part] = _nearest(points, sample.centres)
+        cell[part] = nearest(points, sample.centres)
     return distance, cell
-
-
-def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return the number of the nearest of centres (k, d) for each of points (n, d)."""
-    return np.asarray(((centres**2).sum(axis=1) - 2 * points @ centres.T).argmin(axis=1))
 
 
 def _grown(

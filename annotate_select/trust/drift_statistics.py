@@ -10,18 +10,9 @@ import numpy as np
 
 from annotate_select.trust.strangers import Neighbours, strangers, to_earlier
 
-__all__ = ["cells_of", "classifier_auc", "divergence", "excess", "g_statistic", "stranger_share"]
+__all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "stranger_share"]
 
-MOST_CELLS, ROWS_A_CELL = 64, 30
 FOLDS = 5
-
-
-def cells_of(points: np.ndarray, seed: int) -> np.ndarray:
-    """Return the centres (k, d) float32 of k-means cells of points (n, d): one for 30 rows, from 2 to 64."""
-    from sklearn.cluster import KMeans
-
-    k = min(max(2, min(MOST_CELLS, len(points) // ROWS_A_CELL)), len(np.unique(points, axis=0)))
-    return np.asarray(KMeans(k, n_init=1, random_state=seed).fit(points).cluster_centers_, dtype=np.float32)
 
 
 def counts(labellings: np.ndarray, number: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from annotate_select.trust.drift_statistics import cells_of, classifier_auc, divergence, excess, g_statistic
+from annotate_select.trust.cells import centres_of
+from annotate_select.trust.drift_statistics import classifier_auc, divergence, excess, g_statistic
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
 from annotate_select.trust.strangers import Neighbours, Space, neighbours, strangers, to_earlier
 
@@ -88,4 +89,4 @@ def test_strangers_by_hand() -> None:
 def test_directions_of_equal_rows_are_nothing() -> None:
     space = Space.of(np.full((5, 3), 0.1, dtype=np.float32))
     assert not space.directions(np.full((5, 3), 0.1, dtype=np.float32)).any()
-    assert len(cells_of(np.zeros((50, 3), dtype=np.float32), 0)) == 1
+    assert len(centres_of(np.zeros((50, 3), dtype=np.float32), 0)) == 1
