@@ -15,19 +15,20 @@ from sqlalchemy import text
 from annotate_select.cli import cli
 from annotate_select.errors import ExamError, FeaturesError, LearningError
 from annotate_select.project import Project
-from annotate_select.steps.new_ground import MOST
+from annotate_select.steps.new_ground import MOST, remember
 
 STRANGE = 16
 
 
 @pytest.fixture
 def grown(project_root: Path, tmp_path: Path) -> Project:
-    """The trained project, to which 16 pictures of coloured noise were added: nothing like clothes."""
+    """The trained project, to which 16 pictures of yellow and blue stripes were added: nothing like clothes."""
     folder, rng = tmp_path / "later", np.random.default_rng(0)
     folder.mkdir()
     for number in range(STRANGE):
-        pixels = rng.integers(0, 255, size=(64, 64, 3), dtype=np.uint8) // 2 + np.array([120, 0, 60], dtype=np.uint8)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"noise-{number:02}.png")
+        stripe = np.arange(64)[None, :, None] // (4 + 2 * (number % 2)) % 2 > 0
+        pixels = np.where(stripe, [240, 240, 10], [10, 10, 240]) + rng.integers(-9, 9, size=(64, 64, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"stripes-{number:02}.png")
     project = Project.open(project_root)
     older(project)
     project.add(folder)
@@ -52,12 +53,13 @@ def test_what_was_added_last_is_compared_and_named(grown: Project) -> None:
     assert found.window.startswith("added last, since ")
     assert found.drifted
     assert found.strangers == len(found.stranger_keys) == STRANGE
-    assert all(key.startswith("noise-") for key in found.stranger_keys)
+    assert all(key.startswith("stripes-") for key in found.stranger_keys)
     assert found.classes  # there is a model
     said = found.text()
     assert "the world has changed (p 0." in said
     assert (
-        f"of {STRANGE} new images {STRANGE} are unlike anything before (0.2 would be expected), such as noise-" in said
+        f"of {STRANGE} new images {STRANGE} are unlike anything before (0.3 would be expected), such as stripes-"
+        in said
     )
     assert "0 of the exam's 24 images are new" in said
     stored = json.loads((grown.root / "checks" / "drift.json").read_text())
@@ -66,20 +68,43 @@ def test_what_was_added_last_is_compared_and_named(grown: Project) -> None:
 
 
 def test_the_next_batch_attends_to_new_ground_until_it_has_its_share(grown: Project) -> None:
-    before = {pick.image for pick in grown.select(20, "graph_coverage", audit=0.0).picks}
-    with grown._home.db.write() as connection:
-        for table in ("picks", "batches"):
-            connection.execute(text(f"DELETE FROM {table} WHERE {'batch' if table == 'picks' else 'number'} = 2"))
     grown.check.drift()
     batch = grown.select(20, "graph_coverage", audit=0.1)
-    new = [pick for pick in batch.picks if pick.image.startswith("noise-")]
-    assert len(new) > sum(image.startswith("noise-") for image in before)
+    new = [pick for pick in batch.picks if pick.image.startswith("stripes-")]
+    assert any(pick.role == "pick" for pick in new)
     assert all(pick.reason.endswith("; new ground") == (pick.role == "pick") for pick in new)
     assert f"{STRANGE} images of new ground weigh {MOST:.1f} times as much" in batch.note
-    assert not any("new ground" in pick.reason for pick in batch.picks if not pick.image.startswith("noise-"))
+    assert not any("new ground" in pick.reason for pick in batch.picks if not pick.image.startswith("stripes-"))
 
-    grown.annotate({f"noise-{number:02}.png": grown.classes[0] for number in range(STRANGE)}, annotator="ana")
+    grown.annotate({f"stripes-{number:02}.png": grown.classes[0] for number in range(STRANGE)}, annotator="ana")
     assert "new ground" not in grown.select(5, "graph_coverage").note
+
+
+@pytest.mark.parametrize("strategy", ["auto", "graph_coverage", "margin"])
+def test_weight_brings_more_of_new_ground_into_a_batch(project_root: Path, strategy: str) -> None:
+    def batch(project: Project) -> set[str]:
+        return {pick.image for pick in project.select(16, strategy, audit=0.0).picks}
+
+    twin = project_root.with_name("twin")
+    shutil.copytree(project_root, twin)
+    with Project.open(project_root) as project, Project.open(twin) as other:
+        taken = set(project.labels())
+        free = [key for key in project.features().keys if key not in taken]
+        some = np.random.default_rng(0).permutation(len(free))[:20]
+        ground = {free[at] for at in some.tolist()}
+        ids = np.array(sorted(other.image_ids(sorted(ground)).values()))
+        remember(other._home, {}, ids, ids)
+        assert len(batch(other) & ground) > len(batch(project) & ground)
+
+
+def test_ground_of_earlier_checks_stays_until_it_is_looked_at_again(grown: Project) -> None:
+    home = grown._home
+    remember(home, {}, np.array([1, 2, 3]), np.array([2, 3]))
+    remember(home, {}, np.array([3, 4]), np.array([4]))
+    stored = json.loads((grown.root / "checks" / "drift.json").read_text())
+    assert (stored["new"], stored["ground"]) == ([3, 4], [2, 4])
+    (grown.root / "checks" / "drift.json").write_text("{broken")
+    assert "new ground" not in grown.select(4, "graph_coverage").note
 
 
 def test_chance_stays_chance(grown: Project) -> None:
@@ -117,7 +142,7 @@ def test_the_exam_grows_to_the_share_of_the_pool(grown: Project) -> None:
     drawn = json.loads(said)
     # 16 of 136 are new: (0 + m) / (24 + m) is at least that for m = 4 (.143) and not for 3 (.111)
     assert (drawn["size"], len(drawn["to_label"])) == (28, 4)
-    assert all(key.startswith("noise-") for key in drawn["to_label"])
+    assert all(key.startswith("stripes-") for key in drawn["to_label"])
     assert grown.exam(new_ground=True).size == 28
     assert grown.check.drift().exam_new == 4
 
@@ -146,7 +171,7 @@ def test_other_windows(tmp_path: Path, photos: Path) -> None:
             project.check.drift(by="sorce")
         with pytest.raises(LearningError, match="give it by --since DATE"):
             project.check.drift(by="captured_at")
-        with pytest.raises(LearningError, match="there is no shift '9'"):
+        with pytest.raises(LearningError, match=r"none of the 60 images are new \(shift 9 or later\)"):
             project.check.drift(by="shift", since="9")
         code, said, _ = run(project, "check", "drift", "--since", "2026-03-01", "--json")
         assert (code, json.loads(said)["drift"]["new"]) == (0, 20)

@@ -1,7 +1,7 @@
 """Is the world still the one that was labelled? New images against old ones, with one controlled rate of false alarms.
 
 Three or four statistics look at new and old images without regard to labels: how many new images are farther from all
-old ones than old ones are from each other (kNN distance on directions: Sun et al., ICML 2022), how they fill k-means
+old ones than old ones are from each other (kNN distance: Sun et al., ICML 2022), how they fill k-means
 cells (likelihood ratio), how well a linear classifier tells them apart (Lopez-Paz and Oquab, ICLR 2017), and what a
 model takes them for (Rabanser, Guennemann and Lipton, NeurIPS 2019). They share one permutation test, so that in a
 world that did not change at most 5 checks in 100 raise an alarm, all statistics together.
@@ -18,7 +18,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.trust import drift_statistics as measure
 from annotate_select.trust.cells import centres_of, nearest
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
-from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, SAME, Space, neighbours, strangers, to_earlier
+from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, Space, limit_of, neighbours
 
 __all__ = ["ALARM", "Cell", "Drift", "Evidence", "Shift", "drift"]
 
@@ -119,7 +119,7 @@ def drift(
         columns.append(measure.g_statistic(labellings, predicted[sample.rows], n_classes))
     p, each = corrected(np.column_stack(columns))
     rows = np.flatnonzero(new)
-    distance, cell = _placed(features, rows, sample)
+    distance, cell, expected = _placed(features, rows, sample)
     cells, grown = _grown(labellings, sample, rows, cell, distance) if p <= ALARM else ((), np.empty(0, dtype=np.int64))
     return Drift(
         n_old=int((~new).sum()),
@@ -135,7 +135,7 @@ def drift(
         far=distance > 1,
         distance=distance,
         ground=((distance > 1) | np.isin(cell, grown)) & (p <= ALARM),
-        expected=EXPECTED,
+        expected=expected,
         cells=cells,
         shifts=() if predicted is None else _shifts(predicted, new, n_classes),
     )
@@ -149,7 +149,8 @@ class _Sample:
     new: np.ndarray
     units: np.ndarray
     space: Space
-    points: np.ndarray  # (m, d)
+    points: np.ndarray  # (m, d) directions
+    apart: np.ndarray  # (m, d) centred, the usual length 1
     centres: np.ndarray  # (k, d)
     cell: np.ndarray  # (m,)
 
@@ -163,9 +164,9 @@ def _sampled(
     if not np.isfinite(features[rows]).all():
         raise LearningError("features must be finite, got NaN or infinity; make the features again")
     space = Space.of(features[rows])
-    points = space.directions(features[rows])
+    points, apart = space.places(features[rows])
     centres = centres_of(points, seed)
-    return _Sample(rows, new[rows], units, space, points, centres, nearest(points, centres))
+    return _Sample(rows, new[rows], units, space, points, apart, centres, nearest(points, centres))
 
 
 def _some(which: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -176,7 +177,7 @@ def _some(which: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 def _statistics(
     sample: _Sample, labellings: np.ndarray, seed: int, progress: Progress
 ) -> tuple[list[str], list[np.ndarray]]:
-    near = neighbours(sample.points, sample.points, LISTED, (sample.units, sample.units))
+    near = [neighbours(one, one, LISTED, (sample.units, sample.units)) for one in (sample.points, sample.apart)]
     columns = [measure.stranger_share(labellings, near)]
     progress("comparing", 1, 3, "")
     columns.append(measure.g_statistic(labellings, sample.cell, len(sample.centres)))
@@ -186,18 +187,21 @@ def _statistics(
     return ["strangers", "cells", "classifier"], columns
 
 
-def _placed(features: np.ndarray, rows: np.ndarray, sample: _Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each of some rows is from the old sample, in units of the limit, and its cell."""
-    old, units = sample.points[~sample.new], sample.units[~sample.new]
-    everywhere = np.ones(len(old), dtype=bool)
-    limit, _ = strangers(to_earlier(neighbours(old, old, KTH, (units, units)), everywhere), everywhere)
-    distance, cell = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64)
+def _placed(features: np.ndarray, rows: np.ndarray, sample: _Sample) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return how far some rows are from the old sample, in units of the limit, their cells, and the share expected."""
+    units = sample.units[~sample.new]
+    old = [one[~sample.new] for one in (sample.points, sample.apart)]
+    known = [neighbours(one, one, KTH, (units, units)).distances[:, -1] for one in old]
+    limits = [limit_of(one, EXPECTED / len(old)) for one in known]
+    distance, cell = np.zeros(len(rows)), np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), _BLOCK):
         part = slice(start, start + _BLOCK)
-        points = sample.space.directions(features[rows[part]])
-        distance[part] = to_earlier(neighbours(points, old, KTH, None), everywhere) / max(limit, SAME)
-        cell[part] = nearest(points, sample.centres)
-    return distance, cell
+        places = sample.space.places(features[rows[part]])
+        for place, before, (limit, _) in zip(places, old, limits, strict=True):
+            apart = neighbours(place, before, KTH, None).distances[:, -1]
+            distance[part] = np.maximum(distance[part], apart / limit if limit > 0 else 2.0 * (apart > 0))
+        cell[part] = nearest(places[0], sample.centres)
+    return distance, cell, min(1.0, sum(share for _, share in limits))
 
 
 def _grown(

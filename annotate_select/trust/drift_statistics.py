@@ -6,9 +6,11 @@ thousand cost little more than one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from annotate_select.trust.strangers import Neighbours, strangers, to_earlier
+from annotate_select.trust.strangers import Neighbours, strangers
 
 __all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "stranger_share"]
 
@@ -69,13 +71,9 @@ def classifier_auc(labellings: np.ndarray, points: np.ndarray, units: np.ndarray
     return np.asarray((sums - n_new * (n_new + 1) / 2) / np.maximum(n_new * (labellings.shape[1] - n_new), 1))
 
 
-def stranger_share(labellings: np.ndarray, near: Neighbours) -> np.ndarray:
-    """Return (b,) the share of new rows farther from all old ones than 99 in 100 old ones are from each other."""
-    found = np.empty(len(labellings))
-    for at, new in enumerate(labellings):
-        _, far = strangers(to_earlier(near, ~new), ~new)
-        found[at] = far[new].mean()
-    return found
+def stranger_share(labellings: np.ndarray, near: Sequence[Neighbours]) -> np.ndarray:
+    """Return (b,) the share of new rows that are strangers among the old ones; `near` by each measure of distance."""
+    return np.array([strangers(near, ~new)[new].mean() for new in labellings])
 
 
 def _entropy(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:

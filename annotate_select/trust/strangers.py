@@ -1,16 +1,21 @@
-"""How far images are from all earlier ones, and which are farther than those are from each other."""
+"""How far images are from all earlier ones, and which are farther than those are from each other.
+
+By direction and by distance: the first is the better measure on features of pretrained networks (Sun et al., ICML
+2022), and blind to what an autoencoder puts into the length, as when a picture is all noise.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["EXPECTED", "KTH", "LISTED", "SAME", "Neighbours", "Space", "neighbours", "strangers", "to_earlier"]
+__all__ = ["EXPECTED", "KTH", "LISTED", "Neighbours", "Space", "limit_of", "neighbours", "strangers", "to_earlier"]
 
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
-LISTED = 40  # neighbours kept of each image, of which some must be earlier ones
-SAME = 1e-3  # distances below are rounding of float32 cosines
+LISTED = 30  # neighbours kept of each image, of which some must be earlier ones
+SAME = 1e-5  # distances below are rounding
 KTH = 2  # neighbour that counts: one lookalike among thousands may be an accident, two make a kind
 EXPECTED = 0.01  # share of the earlier images that are themselves called strangers
 _BLOCK = 2_048
@@ -18,22 +23,30 @@ _BLOCK = 2_048
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Where directions are taken from: the mean of some rows (d,), and the length below which a row has none."""
+    """The mean of some rows (d,), their usual length from it, and the length below which a row has no direction."""
 
     mean: np.ndarray
+    usual: float
     shortest: float
 
     @classmethod
     def of(cls, features: np.ndarray) -> Space:
-        """Take the mean of features (n, d)."""
+        """Measure features (n, d)."""
         values = np.asarray(features, dtype=np.float64)
-        return cls(values.mean(axis=0), float(ROUNDING * np.sqrt((values**2).sum(axis=1).mean())) or ROUNDING)
+        mean = values.mean(axis=0)
+        shortest = float(ROUNDING * np.sqrt((values**2).sum(axis=1).mean())) or ROUNDING
+        return cls(mean, max(float(np.sqrt(((values - mean) ** 2).sum(axis=1).mean())), shortest), shortest)
 
     def directions(self, features: np.ndarray) -> np.ndarray:
         """Return rows (n, d) float32 centred and of length 1; one at the mean, but for rounding, is 0."""
         centred = np.asarray(features, dtype=np.float64) - self.mean
         lengths = np.linalg.norm(centred, axis=1, keepdims=True)
         return np.where(lengths > self.shortest, centred / np.maximum(lengths, self.shortest), 0.0).astype(np.float32)
+
+    def places(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the directions of rows (n, d), and the rows centred and in units of the usual length."""
+        apart = (np.asarray(features, dtype=np.float64) - self.mean) / self.usual
+        return self.directions(features), apart.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +58,26 @@ class Neighbours:
 
 
 def neighbours(points: np.ndarray, among: np.ndarray, k: int, own: tuple[np.ndarray, np.ndarray] | None) -> Neighbours:
-    """Find the k rows of `among` (m, d) nearest to each of points (n, d), directions all.
+    """Find the k rows of `among` (m, d) nearest to each of points (n, d).
 
     `own` are the units (n,) and (m,): an image's neighbours are of other units, for those of its own patient say
     nothing of how near strangers are. Where a unit leaves fewer than k others, the last distances are infinite.
     """
-    k = min(k, len(among))
-    rows, distances = np.empty((len(points), k), dtype=np.int64), np.empty((len(points), k), dtype=np.float32)
+    k, among = min(k, len(among)), np.asarray(among, dtype=np.float64)
+    rows, distances = np.empty((len(points), k), dtype=np.int64), np.empty((len(points), k))
+    squares = (among**2).sum(axis=1)
     for start in range(0, len(points), _BLOCK):
         part = slice(start, start + _BLOCK)
-        cosines = points[part] @ among.T
+        block = np.asarray(points[part], dtype=np.float64)
+        apart = (block**2).sum(axis=1)[:, None] + squares - 2 * block @ among.T
         if own is not None:
-            cosines[own[0][part][:, None] == own[1][None, :]] = -np.inf
-        found = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(cosines, found, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
+            apart[own[0][part][:, None] == own[1][None, :]] = np.inf
+        found = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        values = np.take_along_axis(apart, found, axis=1)
+        order = np.argsort(values, axis=1, kind="stable")
         rows[part] = np.take_along_axis(found, order, axis=1)
-        apart = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(values, order, axis=1), 0))
-        distances[part] = np.where(apart < SAME, 0, apart)
+        sorted_apart = np.sqrt(np.maximum(np.take_along_axis(values, order, axis=1), 0))
+        distances[part] = np.where(sorted_apart < SAME, 0, sorted_apart)
     return Neighbours(rows, distances)
 
 
@@ -77,11 +92,22 @@ def to_earlier(near: Neighbours, earlier: np.ndarray, k: int = KTH) -> np.ndarra
     return np.asarray(near.distances[np.arange(len(at)), at])
 
 
-def strangers(distances: np.ndarray, earlier: np.ndarray, expected: float = EXPECTED) -> tuple[float, np.ndarray]:
-    """Return the distance that a share `expected` of the earlier rows exceeds, and which rows (n,) exceed it.
+def limit_of(known: np.ndarray, expected: float) -> tuple[float, float]:
+    """Return the distance that at most a share `expected` of known ones (m,) exceed, and how often a fresh one does.
 
-    The order statistic is the one beyond which at most that share lies: of few earlier rows, their largest.
+    Of few known ones the limit is their largest, which one of m + 1 exceeds by chance.
     """
-    known = np.sort(distances[earlier])
-    limit = float(known[min(len(known) - 1, int(np.ceil((1 - expected) * len(known))))])
-    return limit, distances > limit
+    at = min(len(known) - 1, int(np.ceil((1 - expected) * len(known))))
+    return float(np.partition(known, at)[at]), (len(known) - at) / (len(known) + 1)
+
+
+def strangers(near: Sequence[Neighbours], earlier: np.ndarray, expected: float = EXPECTED) -> np.ndarray:
+    """Return (n,) whether a row is farther from earlier ones than these are from each other, by any of the measures.
+
+    `near` holds the neighbours by each measure, which share what is `expected` between them.
+    """
+    far = np.zeros(len(earlier), dtype=bool)
+    for one in near:
+        distances = to_earlier(one, earlier)
+        far |= distances > limit_of(distances[earlier], expected / len(near))[0]
+    return far

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from panels import job_panel, need_project
+from trust_drift import drift_panel, picks_panel
 from trust_exam import exam_panel
 from trust_labels import labels_panel
 
@@ -29,3 +30,8 @@ with audit:
             f"models of {found.size:,} labels each, measured on the exam, many times over."
         )
 labels_panel(project)
+world, looking = st.columns(2, gap="large")
+with world:
+    drift_panel(project)
+with looking:
+    picks_panel(project)

@@ -51,7 +51,7 @@ def test_only_the_same_few_kinds_three_rounds_running_are_a_runaway() -> None:
     assert not runaway([crowd(0, 1), crowd(0, 1, 2)], POOL, 0)
     assert not runaway([crowd(0, 1), crowd(0, 1), wide], POOL, 0)
     # another corner of the pool every time
-    assert not runaway([crowd(*range(0, 5)), crowd(*range(5, 10)), crowd(*range(10, 15))], POOL, 0)
+    assert not runaway([crowd(*range(5)), crowd(*range(5, 10)), crowd(*range(10, 15))], POOL, 0)
 
 
 def test_a_pool_of_one_kind_has_nothing_to_crowd_in() -> None:

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from annotate_select.trust.cells import centres_of
 from annotate_select.trust.drift_statistics import classifier_auc, divergence, excess, g_statistic
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
-from annotate_select.trust.strangers import Neighbours, Space, neighbours, strangers, to_earlier
+from annotate_select.trust.strangers import Neighbours, Space, limit_of, neighbours, strangers, to_earlier
 
 
 def test_a_group_on_both_sides_is_two_units() -> None:
@@ -79,11 +79,19 @@ def test_neighbours_are_of_other_units_and_earlier_ones_are_counted() -> None:
     assert to_earlier(near, np.array([True, False, False, False]), k=1).tolist() == [0.3]  # at least as far
 
 
-def test_strangers_by_hand() -> None:
-    distances = np.array([*range(1, 101), 99, 100, 101], dtype=float)
-    limit, far = strangers(distances, np.arange(103) < 100)
-    assert limit == 100  # 99 of 100 old ones are nearer
-    assert np.flatnonzero(far).tolist() == [102]
+def test_limits_by_hand() -> None:
+    known = np.arange(1, 1001, dtype=float)
+    assert limit_of(known, 0.01) == (991, 10 / 1001)  # nine are beyond it, and a fresh one is one of ten such of 1,001
+    assert limit_of(known[:50], 0.01) == (50, 1 / 51)
+
+
+def test_strangers_are_found_by_either_measure() -> None:
+    earlier = np.arange(103) < 100
+    plain = np.where(np.arange(103) == 101, 9.0, 1.0)
+    other = np.where(np.arange(103) == 102, 9.0, 1.0)
+    rows = np.zeros((103, 1), dtype=np.int64)
+    near = [Neighbours(rows, one[:, None]) for one in (plain, other)]
+    assert np.flatnonzero(strangers(near, earlier)).tolist() == [101, 102]
 
 
 def test_directions_of_equal_rows_are_nothing() -> None:
