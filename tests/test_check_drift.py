@@ -166,9 +166,9 @@ def test_other_windows(tmp_path: Path, photos: Path) -> None:
         with pytest.raises(LearningError, match="'yesterday' is no date"):
             project.check.drift(since="yesterday")
         with pytest.raises(
-            LearningError, match=r"no image has a value in the column 'sorce' \(did you mean source\?\)"
+            LearningError, match=r"no image has a value in the column 'sources' \(did you mean source\?\)"
         ):
-            project.check.drift(by="sorce")
+            project.check.drift(by="sources")
         with pytest.raises(LearningError, match="give it by --since DATE"):
             project.check.drift(by="captured_at")
         with pytest.raises(LearningError, match=r"none of the 60 images are new \(shift 9 or later\)"):

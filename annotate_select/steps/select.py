@@ -86,7 +86,8 @@ def select(
         model, probabilities = _opinion(home, opened)
         rows = _rows_of(now, like)
         progress("choosing", 0, 1, "")
-        ground = emphasis(home, now) if strategy != "random" else None  # chance is the measure: it stays chance
+        asked = strategy == "random" or len(rows) > 0  # chance stays chance, and "more like these" stays that
+        ground = None if asked else emphasis(home, now)
         picks = _choose(
             home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities, rows, ground, progress
         )
