@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
-CHECKS = ("duplicates", "labels", "leaks", "drift", "picks")  # in the order in which `check all` goes through them
+# In the order in which `check all` goes through them.
+CHECKS = ("duplicates", "labels", "leaks", "shortcuts", "drift", "picks")
 
 
 class Report(Protocol):
@@ -82,3 +83,9 @@ class Checks:
         from annotate_select.steps.check_picks import check_picks
 
         return check_picks(self._home, features, progress=progress)
+
+    def shortcuts(self, features: str | None = None, *, progress: Progress = silent) -> ShortcutsReport:
+        """Look for what besides the thing itself predicts the label, and where the model fails."""
+        from annotate_select.steps.check_shortcuts import check_shortcuts
+
+        return check_shortcuts(self._home, features, progress=progress)

@@ -30,6 +30,7 @@ __all__ = [
     "keys_of",
     "known",
     "mark_unreadable",
+    "metadata_of_pool",
     "pool_table",
     "resolve",
 ]
@@ -158,6 +159,13 @@ def pool_table(db: Database) -> PoolTable:
         list(sources),
         list(paths),
     )
+
+
+def metadata_of_pool(db: Database) -> dict[int, dict[str, str]]:
+    """Return the metadata columns of every image that can be labelled, by id; images without any are left out."""
+    with db.read() as connection:
+        rows = connection.execute(select(_images.id, _images.metadata).where(_images.status == "ok"))
+        return {row[0]: found for row in rows if (found := json.loads(row[1]))}
 
 
 def resolve(db: Database, keys: Iterable[str]) -> dict[str, int]:

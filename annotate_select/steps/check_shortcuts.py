@@ -1,0 +1,316 @@
+"""What besides the thing itself predicts the label: brightness, file size, camera, folder, any column of metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from annotate_select.annotations import images
+from annotate_select.errors import AnnotateSelectError, listed
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.embed import open_features
+from annotate_select.steps.evaluate import exam_rows
+from annotate_select.steps.home import Home
+from annotate_select.steps.measures import measures, nuisances
+from annotate_select.steps.models import newest_model
+from annotate_select.steps.opinions import opinions
+from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.trust.leaning import Leaning, leaning, probe
+from annotate_select.trust.nuisances import GROUP, Nuisance, names_the_class
+from annotate_select.trust.shortcut_words import ends, how_it_differs
+from annotate_select.trust.shortcuts import FEWEST, FEWEST_OF_CLASS, Association, associations, enough
+from annotate_select.trust.slices import Slices, slices
+
+__all__ = ["Finding", "ShortcutsReport", "Side", "ToldClass", "WeakSpot", "check_shortcuts"]
+
+SHOWN = 5  # findings with example images, and classes named of one
+EXAMPLES = 6  # images of a side
+MEMBERS = 24  # images of a slice
+
+
+@dataclass(frozen=True)
+class ToldClass:
+    """A class that one nuisance tells from the rest, in which share of cases, and how it differs, in words."""
+
+    name: str
+    accuracy: float
+    how: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """Images of one class at one end of a nuisance, by key."""
+
+    words: str
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something besides the thing itself that predicts the label; `p` is corrected for how many were looked at."""
+
+    name: str
+    words: str
+    accuracy: float
+    chance: float
+    p: float
+    classes: list[ToldClass]
+    sides: list[Side]
+    text: str
+
+
+@dataclass(frozen=True)
+class WeakSpot:
+    """Exam images that look alike and on which the model fails more often than on the rest, mistakes first."""
+
+    keys: list[str]
+    n: int
+    right: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ShortcutsReport:
+    """What predicts the label besides the thing itself, whether the model leans on it, and where the model fails.
+
+    `missing` labels are lacking before anything can be said; `looked_at` names what was, `damaged` images could not be
+    measured, `naming` are columns that have the class in their words, and `slices_note` says how it is with the slices.
+    """
+
+    labelled: int
+    missing: int
+    left_out: list[str]
+    naming: list[str]
+    looked_at: list[str]
+    findings: list[Finding]
+    leaning: Leaning | None
+    weak_spots: list[WeakSpot]
+    slices_note: str
+    damaged: dict[str, str]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        leaning = self.leaning.as_dict() if self.leaning else None
+        return {**asdict(self), "leaning": leaning, "text": self.text()}
+
+    def text(self) -> str:
+        """Say it in plain sentences."""
+        return "\n".join([*self.about_labels(), *self.about_model(), *self.about_slices(), *self._about_files()])
+
+    def about_labels(self) -> list[str]:
+        """Say what predicts the label."""
+        if self.missing:
+            return [
+                f"too early to look for shortcuts: it takes at least {FEWEST} labels, of two classes {FEWEST_OF_CLASS} "
+                f"each; {self.missing:,} more are missing"
+            ]
+        without = f" ({listed(self.left_out)} left out: fewer than {FEWEST_OF_CLASS} labels)" if self.left_out else ""
+        looked = (
+            f"{len(self.looked_at)} things known of {self.labelled:,} labelled images besides what they show{without}"
+        )
+        naming = [f"{one} has the name of the class in it, and was left out" for one in self.naming]
+        if not self.findings:
+            return [f"nothing besides the thing itself predicts the label: none of {looked}", *naming]
+        head = (
+            f"{len(self.findings)} of {looked} predict the label; each is a shortcut the model can take, or it is the "
+            "thing itself: look at the images"
+        )
+        first = self.findings[0]
+        return [
+            head,
+            *(f"  {one.text}" for one in self.findings[:SHOWN]),
+            *([f"  and {listed([one.words for one in self.findings[SHOWN:]])}"] if len(self.findings) > SHOWN else []),
+            f"if {first.words} is a shortcut, break it: `annotate-select select --balance {first.name}` picks equally "
+            "many of each kind, whatever class they seem to be",
+            *naming,
+        ]
+
+    def about_model(self) -> list[str]:
+        """Say whether the model leans on it."""
+        found = self.leaning
+        if found is None:
+            return []
+        lines = [
+            f"all of it together tells the class in {_percent(found.probe)} of cases (chance "
+            f"{_percent(found.chance)}), the model in {_percent(found.model)}: {_percent(found.explained)} of what the "
+            "model knows beyond chance can be known without looking at the thing"
+        ]
+        if found.with_it is not None and found.against_it is not None and found.interval is not None:
+            points = [f"{100 * end:+.0f}" for end in (found.interval.low, found.interval.high)]
+            verdict = (
+                "it leans on it, or these images are harder for another reason"
+                if found.leans
+                else "no proof that it leans on it"
+            )
+            lines.append(
+                f"where it points to another class ({found.n_against:,} images) the model is right on "
+                f"{_percent(found.against_it)}, elsewhere on {_percent(found.with_it)} (difference within classes "
+                f"{100 * (found.difference or 0):+.0f} points, 95 % interval {points[0]} to {points[1]}): {verdict}"
+            )
+        return lines
+
+    def about_slices(self) -> list[str]:
+        """Say where the model fails."""
+        return [self.slices_note, *(f"  {one.text}" for one in self.weak_spots)]
+
+    def _about_files(self) -> list[str]:
+        if not self.damaged:
+            return []
+        some = [f"{key} ({why})" for key, why in self.damaged.items()]
+        return [f"{len(some):,} images could not be measured: {listed(some, most=3)}"]
+
+
+def check_shortcuts(home: Home, features: str | None = None, *, progress: Progress = silent) -> ShortcutsReport:
+    """Look for what besides the thing itself predicts the label; nothing is changed but the cache of measures.
+
+    What is lacking - labels, an exam, a model - is said, with how much of it. `features` are not needed for it: slices
+    are made of those that the newest model was trained on.
+    """
+    table = images.pool_table(home.db)
+    state = standing(home, table.ids)
+    usable, missing = enough(state.labels[state.labels != UNLABELLED], len(home.config.classes))
+    spots, note = _weak_spots(home)
+    if missing:
+        labelled = int(np.count_nonzero(state.labels != UNLABELLED))
+        return ShortcutsReport(labelled, missing, [], [], [], [], None, spots, note, {})
+    rows = np.flatnonzero(np.isin(state.labels, np.flatnonzero(usable)))
+    measured = measures(home, table, rows.tolist(), progress=progress)
+    readable = np.array([table.keys[row] not in measured.damaged for row in rows.tolist()], dtype=bool)
+    rows = rows[readable]
+    known = nuisances(home, table, rows.tolist(), measured.at(readable))
+    labels, groups = state.labels[rows], None if state.groups is None else state.groups[rows]
+    names = home.config.classes
+    naming = [one.name for one in known if names_the_class(one, labels, names)]
+    given = [one for one in known if one.name not in naming]
+    found = associations(given, labels, len(usable), groups, seed=home.config.seed)
+    sizes = np.bincount(state.labels[state.labels != UNLABELLED], minlength=len(names))
+    shown = np.flatnonzero(~state.exam[rows])  # images of the exam are not shown with their labels
+    findings = [
+        _finding(one, given, labels, names, [state.keys[row] for row in rows.tolist()], shown if rank < SHOWN else None)
+        for rank, one in enumerate(found)
+        if one.found
+    ]
+    return ShortcutsReport(
+        labelled=len(rows),
+        missing=0,
+        left_out=[name for name, fine, n in zip(names, usable, sizes.tolist(), strict=True) if n and not fine],
+        naming=naming,
+        looked_at=[one.nuisance.name for one in found],
+        findings=findings,
+        leaning=_leaning(home, given, labels, groups, state.ids[rows]) if findings else None,
+        weak_spots=spots,
+        slices_note=note,
+        damaged=measured.damaged,
+    )
+
+
+def _finding(
+    found: Association,
+    given: Sequence[Nuisance],
+    labels: np.ndarray,
+    names: Sequence[str],
+    keys: Sequence[str],
+    shown: np.ndarray | None,
+) -> Finding:
+    """Put a find into words; with the rows that may be `shown`, with examples."""
+    one = next(nuisance for nuisance in given if nuisance.name == found.nuisance.name)  # of all rows
+    of_two = len(np.unique(labels)) == 2
+    classes = []
+    for told in found.told[: 1 if of_two else SHOWN]:
+        other = next(int(number) for number in np.unique(labels) if number != told.number)
+        how = how_it_differs(
+            one,
+            labels == told.number,
+            labels != told.number,
+            names[told.number],
+            names[other] if of_two else "the rest",
+        )
+        classes.append(ToldClass(names[told.number], told.accuracy, how))
+    sides = [] if shown is None else _sides(found, one, labels, shown, names, keys)
+    text = _told(found, one, [names[number] for number in np.unique(labels)], classes)
+    return Finding(one.name, one.words, found.accuracy, found.chance, found.corrected, classes, sides, text)
+
+
+def _sides(
+    found: Association, one: Nuisance, labels: np.ndarray, shown: np.ndarray, names: Sequence[str], keys: Sequence[str]
+) -> list[Side]:
+    """Return example images of the two classes told best, at both ends."""
+    return [
+        Side(f"{names[told.number]}, {words}", [keys[row] for row in rows.tolist()])
+        for told in found.told[:2]
+        for words, rows in ends(one, shown[labels[shown] == told.number], EXAMPLES)
+        if len(rows)
+    ]
+
+
+def _told(found: Association, one: Nuisance, names: Sequence[str], classes: Sequence[ToldClass]) -> str:
+    """Say how much one nuisance alone tells."""
+    share, chance = _percent(found.accuracy), _percent(found.chance)
+    if len(names) == 2:
+        head = f"{one.words} alone tells {names[0]} from {names[1]} in {share} of cases (chance {chance})"
+        tail = [classes[0].how] if classes else []
+    else:
+        head = f"{one.words} alone tells the {len(names)} classes apart in {share} of cases (chance {chance})"
+        tail = [
+            f"{told.name} from the rest in {_percent(told.accuracy)} (chance 50 %), {told.how}" for told in classes[:2]
+        ]
+    if one.name == GROUP:
+        tail.append("that images of one group have one label flatters no figure: exam and folds keep groups together")
+    return "; ".join([head, *tail])
+
+
+def _leaning(
+    home: Home, given: Sequence[Nuisance], labels: np.ndarray, groups: np.ndarray | None, ids: np.ndarray
+) -> Leaning | None:
+    """Compare a probe on all nuisances with the newest model, on images neither learned from; None without a model."""
+    said = opinions(home, ids.tolist())
+    if said is None:
+        return None
+    place = {name: at for at, name in enumerate(home.config.classes)}
+    heard = np.array([one in said for one in ids.tolist()], dtype=bool)
+    if heard.sum() < FEWEST or len(np.unique(labels[heard])) < 2:
+        return None
+    predicted = np.array([place[said[one].label] for one in ids[heard].tolist()])
+    return leaning(labels[heard], probe(given, labels, groups, seed=home.config.seed)[heard], predicted)
+
+
+def _weak_spots(home: Home) -> tuple[list[WeakSpot], str]:
+    """Return the slices of the exam that stand out, and a line on how it is with them."""
+    model = newest_model(home)
+    if model is None:
+        return [], "where a model fails is looked for once there is one: `annotate-select train`"
+    try:
+        state, rows, probabilities, _ = exam_rows(home, model)
+        array = open_features(home, model.features).array[rows]
+    except AnnotateSelectError as error:
+        return [], f"where the model fails could not be looked for: {error}"
+    predicted = probabilities.argmax(axis=1)
+    found = slices(array, state.labels[rows], predicted, seed=home.config.seed)
+    return [_weak_spot(found, at, state, rows, model.classes) for at in range(len(found.found))], _about(found)
+
+
+def _weak_spot(found: Slices, at: int, state: Standing, rows: np.ndarray, names: Sequence[str]) -> WeakSpot:
+    one = found.found[at]
+    text = (
+        f"{len(one.rows)} that look alike, most of them {names[one.label]}: right on {one.right}, "
+        f"{_percent(one.accuracy)} ({_percent(one.interval.low)} to {_percent(one.interval.high)}), most mistakes are "
+        f"called {names[one.predicted]}"
+    )
+    keys = [state.keys[rows[row]] for row in one.rows[:MEMBERS]]
+    return WeakSpot(keys, len(one.rows), one.right, text)
+
+
+def _about(found: Slices) -> str:
+    if found.missing:
+        return f"where the model fails can be looked for once {found.missing:,} more exam images have a label"
+    if not found.found:
+        return (
+            f"no slice stands out: on none of {found.cells} kinds of exam images is the model worse by more than luck"
+        )
+    return f"the model fails more often than elsewhere on {len(found.found)} of {found.cells} kinds of exam images:"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,176 @@
+"""Measures of the pool's files, made once an image and kept by its bytes; and all nuisances known of some images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile
+
+import numpy as np
+
+from annotate_select.annotations import images
+from annotate_select.annotations.images import PoolTable
+from annotate_select.errors import ImageError
+from annotate_select.files import write_whole
+from annotate_select.pool.measures import NUMBERS, TEXTS, Measured, measure_many
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.embed import image_paths
+from annotate_select.steps.home import Home
+from annotate_select.trust.nuisances import GROUP, Nuisance, category, colours, column, number
+
+__all__ = ["FILE", "Measures", "measures", "nuisances"]
+
+FILE = "measures.npz"  # in the project's folder: derived, safe to delete
+VERSION = 1  # of what is measured, and how
+SAVE_EVERY = 5000  # images measured
+MEASURED = {"file_size", "format", "width", "height", "aspect", "jpeg_quality", "brightness", "contrast", "colour"} | {
+    "saturation", "hue", "border", "corners", "sharpness", "camera", "date", "hour", "folder", "source", "group"
+}  # fmt: skip
+CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What was measured of n images: `numbers` (n, NUMBERS), `texts` (n, TEXTS); of damaged ones nothing, and why."""
+
+    numbers: np.ndarray
+    texts: list[tuple[str, ...]]
+    damaged: dict[str, str]
+
+    def at(self, kept: np.ndarray) -> Measures:
+        """Return those of the images (n,) bool that are kept."""
+        texts = [one for one, keep in zip(self.texts, kept.tolist(), strict=True) if keep]
+        return Measures(self.numbers[kept], texts, self.damaged)
+
+
+def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Progress = silent) -> Measures:
+    """Measure the images at these rows of the pool's table; what was measured of the same bytes before is read."""
+    known = _stored(home.root / FILE)
+    wanted = [table.fingerprints[row] for row in rows]
+    missing = list({prints: row for row, prints in zip(rows, wanted, strict=True) if prints not in known}.values())
+    damaged: dict[str, str] = {}
+    for done, (at, one) in enumerate(measure_many(image_paths(home, table, missing)), start=1):
+        if isinstance(one, ImageError):
+            damaged[table.keys[missing[at]]] = str(one)
+        else:
+            known[table.fingerprints[missing[at]]] = one
+        if done % SAVE_EVERY == 0:
+            _store(home.root / FILE, known)
+        progress("measuring", done, len(missing), "")
+    if len(missing) > len(damaged):
+        _store(home.root / FILE, known)
+    nothing = Measured(np.full(len(NUMBERS), np.nan), ("",) * len(TEXTS))
+    found = [known.get(prints, nothing) for prints in wanted]
+    numbers = np.array([one.numbers for one in found]).reshape(len(found), len(NUMBERS))
+    return Measures(numbers, [one.texts for one in found], damaged)
+
+
+def nuisances(home: Home, table: PoolTable, rows: Sequence[int], found: Measures) -> list[Nuisance]:
+    """Return all that is known of the images at these rows besides what they show."""
+    text = {name: [one[at] or None for one in found.texts] for at, name in enumerate(TEXTS)}
+    times = [_time(table.captured_at[row] or taken) for row, taken in zip(rows, text["taken"], strict=True)]
+    folders = [str(PurePosixPath(table.paths[row]).parent) for row in rows]
+    return [
+        *_measured(found.numbers),
+        category("format", text["format"], "format"),
+        category("camera", text["camera"], "camera"),
+        number("date", [_days(one) for one in times], "date", less="older", more="newer", unit=" days since 1970"),
+        number("hour", [_hour(one) for one in times], "time of day", less="earlier in the day", more="later in the day",
+               unit=" h"),
+        category("folder", ["" if one == "." else one for one in folders], "folder"),
+        category("source", [table.sources[row] for row in rows], "source"),
+        category(GROUP, [table.groups[row] for row in rows], "group"),
+        *_columns(home, table, rows),
+    ]  # fmt: skip
+
+
+def _measured(numbers: np.ndarray) -> list[Nuisance]:
+    def of(*names: str) -> np.ndarray:
+        return numbers[:, [NUMBERS.index(name) for name in names]]
+
+    def bands(name: str) -> list[str]:
+        return [f"{name}_{band}" for band in "rgb"]
+
+    plain: Callable[[str], np.ndarray] = lambda name: of(name)[:, 0]  # noqa: E731
+    return [
+        number("brightness", plain("brightness"), less="darker", more="brighter", unit=" %", scale=100),
+        number("contrast", plain("contrast"), less="flatter", more="richer in contrast", unit=" %", scale=100),
+        number("saturation", plain("saturation"), less="paler", more="more colourful", unit=" %", scale=100),
+        number("hue", plain("hue"), less="nearer to red and yellow", more="nearer to blue and purple", unit=" degrees"),
+        number("sharpness", plain("sharpness"), less="more blurred", more="sharper", scale=1000),
+        colours("colour", of(*bands("colour")), "mean colour"),
+        colours("border", of(*bands("border")), "colour of the border", ["at the border"]),
+        colours("corners", of(*(band for name in CORNERS for band in bands(name))), "colour of the corners",
+                [f"in the corner {name.replace('_', ' ')}" for name in CORNERS]),
+        number("file_size", plain("file_size"), "file size", less="smaller as a file", more="larger as a file",
+               unit=" kB", scale=1e-3),
+        number("width", plain("width"), less="narrower", more="wider", unit=" pixels"),
+        number("height", plain("height"), less="less high", more="higher", unit=" pixels"),
+        number("aspect", plain("aspect"), "shape", less="more upright", more="more oblong", unit=" wide to 1 high"),
+        number("jpeg_quality", plain("jpeg_quality"), "JPEG quality", less="of lower JPEG quality",
+               more="of higher JPEG quality"),
+    ]  # fmt: skip
+
+
+def _columns(home: Home, table: PoolTable, rows: Sequence[int]) -> list[Nuisance]:
+    """Return the metadata columns; one called like something measured gets `metadata:` before its name."""
+    known = images.metadata_of_pool(home.db)
+    given = [known.get(image_id, {}) for image_id in table.ids[list(rows)].tolist()]
+    names = sorted({name for one in given for name in one})
+    return [
+        column(f"metadata:{name}" if name in MEASURED else name, [one.get(name) for one in given], name)
+        for name in names
+    ]
+
+
+def _time(text: str | None) -> datetime | None:
+    """Read a time of the project (ISO 8601) or of EXIF; None for what is none."""
+    if not text:
+        return None
+    if len(text) > 9 and text[4] == ":" and text[7] == ":":
+        text = text[:10].replace(":", "-") + text[10:]
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _days(at: datetime | None) -> float:
+    return at.replace(tzinfo=None).toordinal() - datetime(1970, 1, 1).toordinal() if at else float("nan")
+
+
+def _hour(at: datetime | None) -> float:
+    return at.hour + at.minute / 60 if at and (at.hour or at.minute) else float("nan")
+
+
+def _stored(path: Path) -> dict[str, Measured]:
+    """Read what was measured before; nothing where the file is missing, damaged, or of another version."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if int(stored["version"]) != VERSION:
+                return {}
+            words, prints, texts = stored["words"].tolist(), stored["fingerprints"].tolist(), stored["texts"].tolist()
+            return {
+                one.decode(): Measured(numbers, tuple(words[place] for place in places))
+                for one, numbers, places in zip(prints, stored["numbers"], texts, strict=True)
+            }
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+        return {}
+
+
+def _store(path: Path, known: dict[str, Measured]) -> None:
+    words = sorted({text for one in known.values() for text in one.texts})
+    place = {text: at for at, text in enumerate(words)}
+    content = io.BytesIO()
+    np.savez(
+        content,
+        version=VERSION,
+        fingerprints=np.array([prints.encode() for prints in known]),
+        numbers=np.array([one.numbers for one in known.values()]),
+        texts=np.array([[place[text] for text in one.texts] for one in known.values()], dtype=np.int32),
+        words=np.array(words),
+    )
+    write_whole(path, content.getvalue())
