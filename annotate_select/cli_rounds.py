@@ -27,6 +27,7 @@ __all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "reprod
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same picks.")
 @click.option("--audit", type=click.FloatRange(0, 1), help="Share of random audit picks (default .1).")
 @click.option("--like", multiple=True, help="Key of an image of which similar_to and seals find more; may be repeated.")
+@click.option("--balance", help="Equally many of each kind, such as brightness: breaks a shortcut (none: do not).")
 @click.option(
     "--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: batches/NUMBER.csv)."
 )
@@ -49,6 +50,7 @@ def select(
     seed: int | None,
     audit: float | None,
     like: tuple[str, ...],
+    balance: str | None,
     output_: Path | None,
     formats: str,
     batch: int | None,
@@ -71,6 +73,7 @@ def select(
                 seed=seed,
                 audit=audit,
                 like=like,
+                balance=balance,
                 output=output_,
                 formats=names,
                 progress=progress,

@@ -58,6 +58,7 @@ class SelectSettings(_Strict):
     strategy: str = "auto"
     audit: float = Field(default=0.1, ge=0.0, le=1.0)
     features: str | None = None
+    balance: str | None = Field(default=None, min_length=1, description="such as brightness: equally many of each kind")
 
 
 class FeaturesSettings(_Strict):

@@ -266,13 +266,15 @@ class Project:
         seed: int | None = None,
         audit: float | None = None,
         like: Sequence[str] = (),
+        balance: str | None = None,
         output: str | Path | None = None,
         formats: Sequence[str] = ("csv",),
         progress: Progress = silent,
     ) -> Batch:
         """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project).
 
-        `like` are keys of images of which `similar_to` and `seals` find more.
+        `like` are keys of images of which `similar_to` and `seals` find more. `balance` names something besides the
+        thing itself, such as brightness, of which each kind gets equally many picks within each predicted class.
         """
         from annotate_select.steps.select import select
 
@@ -284,6 +286,7 @@ class Project:
             seed=seed,
             audit=audit,
             like=like,
+            balance=balance,
             output=_path(output),
             formats=formats,
             progress=progress,

@@ -29,7 +29,7 @@ NUMBERS = (
     "brightness",  # mean luma, 0 to 1
     "contrast",  # standard deviation of luma
     "saturation",  # mean of (largest - smallest) / largest of the three colours, 0 to 1
-    "hue",  # degrees, 0 red, 120 green, 240 blue
+    "hue",  # degrees, -60 pink, 0 red, 120 green, 240 blue
     "sharpness",  # variance of the Laplacian of luma
     *(f"colour_{band}" for band in "rgb"),  # means, 0 to 1
     *(f"border_{band}" for band in "rgb"),
@@ -121,10 +121,13 @@ def _seen(pixels: np.ndarray) -> list[float]:
 
 
 def _hue(colour: np.ndarray) -> float:
-    """Return the angle of a colour (3,) in the plane of equal luma, in degrees; NaN for gray."""
+    """Return the angle of a colour (3,) in the plane of equal luma, -90 to 270 degrees; NaN for gray.
+
+    The circle is cut where colours are rarest, between blue and pink.
+    """
     red, green, blue = colour.tolist()
     x, y = red - (green + blue) / 2, np.sqrt(3) / 2 * (green - blue)
-    return float(np.degrees(np.arctan2(y, x)) % 360) if np.hypot(x, y) > 1e-3 else float("nan")
+    return float((np.degrees(np.arctan2(y, x)) + 90) % 360 - 90) if np.hypot(x, y) > 1e-3 else float("nan")
 
 
 def _laplacian_variance(luma: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from annotate_select.errors import SelectionError
 from annotate_select.progress import Progress, silent
+from annotate_select.selection.balance import balanced, strata_of
 from annotate_select.selection.checks import build_pool, checked, require_count, require_fraction, require_integer
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Picks, Pool, Strategy, seeded_hashes
@@ -58,6 +59,8 @@ def select(
     like: ArrayLike = (),
     audits: ArrayLike = (),
     chance: float = 0.0,
+    strata: ArrayLike | None = None,
+    strata_names: Sequence[str] = (),
     threads: int | None = None,
     progress: Progress = silent,
 ) -> Picks:
@@ -73,6 +76,7 @@ def select(
     little).
     `audit` is the share drawn by chance from all that may be picked, whatever else holds for a pick: round(audit * n)
     rows, at least 1 when it is above 0 and n is 2 or more. Audits are spread evenly over the batch and score 0.
+    Of `strata` (n_rows,) from 0, called `strata_names`, each gets an equal part of the picks as far as it has rows.
     `tokens` (n_rows,) uint64 say which image a row is (default: its number), so that chance follows the image.
     `threads` limits BLAS and FAISS (default: all cores). `progress` hears how far a long selection is.
     The same input and seed give the same answer. Raises SelectionError.
@@ -110,7 +114,7 @@ def select(
         n = require_count(n, len(pool.candidates))
         drawn = _draw_audits(pool.candidates, seeded_hashes(identity, seed), n, require_fraction("audit", audit))
         left = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn, assume_unique=True), taken=drawn)
-        return _assembled(name, drawn, _choose(name, entry, left, n - len(drawn)))
+        return _assembled(name, drawn, _choose_in(strata, strata_names, name, entry, left, n - len(drawn)))
 
 
 def strategies() -> list[StrategyInfo]:
@@ -119,6 +123,15 @@ def strategies() -> list[StrategyInfo]:
         StrategyInfo(name, (entry.function.__doc__ or "").strip().splitlines()[0], entry.needs)
         for name, entry in STRATEGIES.items()
     ]
+
+
+def _choose_in(
+    strata: ArrayLike | None, names: Sequence[str], name: str, entry: Entry | Strategy, pool: Pool, n: int
+) -> Chosen:
+    if strata is None:
+        return _choose(name, entry, pool, n)
+    of = strata_of(strata, names, len(pool.features))
+    return balanced(pool, n, lambda now, k: _choose(name, entry, now, k), of, names) if n else _nothing()
 
 
 def _choose(name: str, entry: Entry | Strategy, pool: Pool, n: int) -> Chosen:

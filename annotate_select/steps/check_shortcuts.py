@@ -159,7 +159,7 @@ class ShortcutsReport:
         if not self.damaged:
             return []
         some = [f"{key} ({why})" for key, why in self.damaged.items()]
-        return [f"{len(some):,} images could not be measured: {listed(some, most=3)}"]
+        return [f"could not be measured: {listed(some, most=3)}"]
 
 
 def check_shortcuts(home: Home, features: str | None = None, *, progress: Progress = silent) -> ShortcutsReport:

@@ -21,14 +21,15 @@ from annotate_select.steps.embed import image_paths
 from annotate_select.steps.home import Home
 from annotate_select.trust.nuisances import GROUP, Nuisance, category, colours, column, number
 
-__all__ = ["FILE", "Measures", "measures", "nuisances"]
+__all__ = ["FILE", "FROM_FILES", "Measures", "measures", "nuisances", "unmeasured"]
 
 FILE = "measures.npz"  # in the project's folder: derived, safe to delete
 VERSION = 1  # of what is measured, and how
 SAVE_EVERY = 5000  # images measured
-MEASURED = {"file_size", "format", "width", "height", "aspect", "jpeg_quality", "brightness", "contrast", "colour"} | {
-    "saturation", "hue", "border", "corners", "sharpness", "camera", "date", "hour", "folder", "source", "group"
-}  # fmt: skip
+FROM_FILES = frozenset({
+    "file_size", "format", "width", "height", "aspect", "jpeg_quality", "brightness", "contrast", "saturation", "hue",
+    "sharpness", "colour", "border", "corners", "camera", "date", "hour",
+})  # fmt: skip
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 
 
@@ -66,6 +67,11 @@ def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Pro
     found = [known.get(prints, nothing) for prints in wanted]
     numbers = np.array([one.numbers for one in found]).reshape(len(found), len(NUMBERS))
     return Measures(numbers, [one.texts for one in found], damaged)
+
+
+def unmeasured(n: int) -> Measures:
+    """Return what is known of n images before any is measured."""
+    return Measures(np.full((n, len(NUMBERS)), np.nan), [("",) * len(TEXTS)] * n, {})
 
 
 def nuisances(home: Home, table: PoolTable, rows: Sequence[int], found: Measures) -> list[Nuisance]:
@@ -121,7 +127,11 @@ def _columns(home: Home, table: PoolTable, rows: Sequence[int]) -> list[Nuisance
     given = [known.get(image_id, {}) for image_id in table.ids[list(rows)].tolist()]
     names = sorted({name for one in given for name in one})
     return [
-        column(f"metadata:{name}" if name in MEASURED else name, [one.get(name) for one in given], name)
+        column(
+            f"metadata:{name}" if name in FROM_FILES | {"folder", "source", GROUP} else name,
+            [one.get(name) for one in given],
+            name,
+        )
         for name in names
     ]
 

@@ -23,6 +23,7 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.strata import NOT, Strata, strata_of_pool
 from annotate_select.trust.leaks import blocked
 
 __all__ = ["Batch", "Pick", "select", "stored_batch"]
@@ -65,6 +66,7 @@ def select(
     seed: int | None = None,
     audit: float | None = None,
     like: Sequence[str] = (),
+    balance: str | None = None,
     output: Path | None = None,
     formats: Sequence[str] = ("csv",),
     progress: Progress = silent,
@@ -73,25 +75,29 @@ def select(
 
     Never chosen: what is labelled, settled or still waiting from an earlier batch, the exam, and what the exam
     reserves (its groups and near-duplicates). `like` are keys of images of which `similar_to` and `seals` find more.
+    `balance` (default: project.toml's) is a nuisance of which each kind gets equally many picks, see `steps.strata`.
     Raises SelectionError or FeaturesError; nothing is stored then.
     """
     defaults = home.config.select
     seed = home.config.seed if seed is None else seed
     audit = defaults.audit if audit is None else audit
     strategy = strategy or defaults.strategy
+    balance = balance or defaults.balance
     known_formats(formats)  # before anything is stored
     with home.lock("selecting a batch"):
         opened = open_features(home, features)
         now = standing(home, opened.ids)
         model, probabilities = _opinion(home, opened)
         rows = _rows_of(now, like)
+        strata = strata_of_pool(home, now, balance, probabilities, progress) if balance not in (None, NOT) else None
         progress("choosing", 0, 1, "")
         asked = strategy == "random" or len(rows) > 0  # chance stays chance, and "more like these" stays that
         ground = None if asked else emphasis(home, now)
+        n = n or defaults.n
         picks = _choose(
-            home, opened, now, n or defaults.n, strategy, seed, audit, model, probabilities, rows, ground, progress
+            home, opened, now, n, strategy, seed, audit, model, probabilities, rows, ground, strata, progress
         )
-        number = _store(home, opened, now, picks, model, seed, audit, like, ground)
+        number = _store(home, opened, now, picks, model, seed, audit, like, ground, strata)
         progress("choosing", 1, 1, picks.strategy)
     return stored_batch(home, number, output=output, formats=formats)
 
@@ -142,6 +148,7 @@ def _choose(
     probabilities: np.ndarray | None,
     like: np.ndarray,
     ground: Emphasis | None,
+    strata: Strata | None,
     progress: Progress,
 ) -> Picks:
     reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
@@ -168,6 +175,8 @@ def _choose(
         tokens=now.tokens,
         like=like,
         audits=labelled[np.array([now.roles[row] == "audit" for row in labelled.tolist()], dtype=bool)],
+        strata=strata.number if strata else None,
+        strata_names=strata.names if strata else (),
         progress=progress,
     )
     return ground.told(picks) if ground is not None else picks
@@ -195,6 +204,7 @@ def _store(
     audit: float,
     like: Sequence[str],
     ground: Emphasis | None,
+    strata: Strata | None,
 ) -> int:
     chosen = zip(picks.rows.tolist(), picks.roles, picks.scores.tolist(), picks.reasons, strict=True)
     return batches.store_batch(
@@ -211,7 +221,8 @@ def _store(
             "labelled": len(now.labelled),
             **({"like": list(like)} if like else {}),
             **({"ground": int(ground.ground.sum()), "weight": ground.times} if ground is not None else {}),
+            **({"balance": strata.name} if strata else {}),
         },
-        note=picks.note,
+        note=picks.note + (f"; {strata.note}" if strata else ""),
         picks=[batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen],
     )

@@ -7,12 +7,14 @@ to have none may be what gives a class away.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from annotate_select.errors import SelectionError
+from annotate_select.errors import SelectionError, did_you_mean, listed
+from annotate_select.trust.colour_names import colour_name
 
 __all__ = [
     "GROUP",
@@ -22,17 +24,17 @@ __all__ = [
     "cells",
     "colours",
     "column",
+    "kinds",
     "named",
     "names_the_class",
     "number",
-    "terciles",
 ]
 
 GROUP = "group"  # the nuisance by which images are kept together
 RARE = 5  # images; values that fewer have are one cell
 NUMBERS_FROM = 6  # different values; a column of fewer is a category
 NONE, OTHER = "none", "others"
-THIRDS = 3
+THIRDS, COLOURS, VALUES = 3, 4, 20  # kinds of a number, a colour, a category
 NAMING = 0.9  # of the images
 
 
@@ -114,26 +116,22 @@ def cells(one: Nuisance, most: int, seed: int = 0) -> Cells:
     return _joined(*_values(one, most))
 
 
-def terciles(one: Nuisance, seed: int = 0) -> Cells:
-    """Cut a nuisance as a person would: a number into low, middle and high thirds, colours into four, values as is."""
-    if one.kind == "number":
-        found = cells(one, THIRDS, seed)
-        known = sorted({place for place, name in enumerate(found.names) if name != NONE})
-        words = _levels(one.words, len(known))
-        names = [
-            words[known.index(place)] if place in known else f"no {one.words}" for place in range(len(found.names))
-        ]
-        return Cells(found.number, tuple(names))
-    found = cells(one, 4 if one.kind == "colours" else 20, seed)
-    return Cells(found.number, tuple(f"{one.words} {name}" for name in found.names))
+def kinds(one: Nuisance, seed: int = 0) -> Cells:
+    """Cut a nuisance as a person would: a number into thirds, colours into four, a category into its values."""
+    if one.kind != "number":
+        found = cells(one, COLOURS if one.kind == "colours" else VALUES, seed)
+        return Cells(found.number, tuple(f"{one.words} {name}" for name in found.names))
+    found = cells(one, THIRDS, seed)
+    levels = [name for name in found.names if name != NONE]
+    words = {1: [f"any {one.words}"], 2: [one.less, one.more], 3: [one.less, f"middling {one.words}", one.more]}
+    called = dict(zip(levels, words[len(levels)] if levels else [], strict=True)) | {NONE: f"no {one.words}"}
+    return Cells(found.number, tuple(called[name] for name in found.names))
 
 
 def named(nuisances: Sequence[Nuisance], name: str) -> Nuisance:
     """Return the nuisance of that name; raises SelectionError that lists those there are."""
     found = next((one for one in nuisances if one.name == name), None)
     if found is None:
-        from annotate_select.errors import did_you_mean, listed
-
         known = [one.name for one in nuisances]
         raise SelectionError(
             f"balance: there is nothing called {name!r} known of the images{did_you_mean(name, known)}; choose one of "
@@ -150,19 +148,15 @@ def names_the_class(one: Nuisance, labels: np.ndarray, class_names: Sequence[str
     """
     if one.kind != "category" or not len(labels):
         return False
-    texts = [name.casefold() for name in one.names]
     known = one.values >= 0
     pairs, counts = np.unique(np.stack([one.values[known], labels[known]]), axis=1, return_counts=True)
-    inside = [class_names[label].casefold() in texts[code] for code, label in pairs.T.tolist()]
+    inside = [_as_a_word(class_names[label], one.names[code]) for code, label in pairs.T.tolist()]
     return bool(known.any() and counts[inside].sum() >= NAMING * counts.sum())
 
 
-def _levels(words: str, n: int) -> list[str]:
-    return [[f"{words} any"], [f"low {words}", f"high {words}"]][n - 1] if n < THIRDS else _thirds(words)
-
-
-def _thirds(words: str) -> list[str]:
-    return [f"low {words}", f"middle {words}", f"high {words}"]
+def _as_a_word(word: str, text: str) -> bool:
+    """Say whether a text has a word in it between what are no letters and digits: Rain in train/rain_2."""
+    return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", text, re.IGNORECASE) is not None
 
 
 def _quantiles(values: np.ndarray, most: int) -> tuple[np.ndarray, list[str]]:
@@ -189,8 +183,6 @@ def _clusters(one: Nuisance, most: int, seed: int) -> tuple[np.ndarray, list[str
         return found, [*(str(place) for place in range(k)), NONE]
     made = KMeans(k, n_init=1, random_state=seed).fit(one.values[known])
     found[known] = made.labels_
-    from annotate_select.trust.colour_names import colour_name
-
     names = [colour_name(centre.reshape(-1, 3).mean(axis=0)) for centre in made.cluster_centers_]
     return found, [*_distinct(names), NONE]
 

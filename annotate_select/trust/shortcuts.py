@@ -25,7 +25,9 @@ SURPRISING = 0.05
 PERMUTATIONS = 1999
 FIRST, HOPELESS = 200, 0.2  # after so many, a p above this is not going to be small
 MOST_LABELS = 4000  # more, and a random part of them is looked at: enough for what matters
-MOST_CELLS, IN_A_CELL = 12, 10
+FEWEST_CELLS = 4  # so that a class in the middle, or at both ends, is seen
+MOST_CELLS, IN_A_CELL = 12, 30  # of a number or colour, and labels in one: more cells tell no more from so few labels
+MOST_VALUES, OF_A_VALUE = 20, 10  # of a category
 FOLDS = 10
 AT_ONCE = 2**21  # numbers held at a time
 SAME = 1e-9
@@ -99,10 +101,11 @@ def associations(
     units = np.arange(len(y)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
     dealt, folds = permuted(y, units, permutations, rng), _folds(units, rng)
     alone = np.arange(len(y))
-    most = int(np.clip(len(y) // IN_A_CELL, 2, MOST_CELLS))
+    most = int(np.clip(len(y) // IN_A_CELL, FEWEST_CELLS, MOST_CELLS))
+    most_values = int(np.clip(len(y) // OF_A_VALUE, FEWEST_CELLS, MOST_VALUES))
     found = []
     for one in nuisances:
-        cut = cells(one.at(kept), most, seed)
+        cut = cells(one.at(kept), most_values if one.kind == "category" else most, seed)
         if len(cut.names) < 2:
             continue
         if one.name == GROUP:
@@ -158,37 +161,34 @@ def _in_turn(cell: np.ndarray, folds: np.ndarray, labels: np.ndarray, n_classes:
 
 def _scores(cell: np.ndarray, folds: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Return (P, 1 + C): of labels (P, n) the accuracy, every class the same, and of each class against the rest."""
-    place = folds * (int(cell.max()) + 1) + cell
-    shape = (int(folds.max()) + 1, int(cell.max()) + 1, n_classes)
-    size = int(np.prod(shape))
-    step = max(1, min(AT_ONCE // size, AT_ONCE // len(cell)))
+    shape = (n_classes, int(folds.max()) + 1, int(cell.max()) + 1)
+    step = max(1, AT_ONCE // max(int(np.prod(shape)), len(cell)))
     parts = []
     for start in range(0, len(labels), step):
         some = labels[start : start + step]
-        index = (np.arange(len(some))[:, None] * (size // n_classes) + place) * n_classes + some
-        counts = np.bincount(index.ravel(), minlength=len(some) * size).reshape(len(some), *shape)
-        parts.append(_told(counts.astype(np.float64)))
+        place = ((some * shape[1] + folds) * shape[2] + cell) * len(some) + np.arange(len(some))[:, None]
+        counts = np.bincount(place.ravel(), minlength=int(np.prod(shape)) * len(some))
+        parts.append(_told(counts.astype(np.float64).reshape(*shape, len(some))))
     return np.concatenate(parts)
 
 
 def _told(held: np.ndarray) -> np.ndarray:
-    """Return (P, 1 + C) of counts (P, F, K, C) in folds, cells and classes; each fold is told by all others."""
+    """Return (P, 1 + C) of counts (C, F, K, P) in classes, folds and cells; each fold is told by all others."""
     learned = held.sum(axis=1, keepdims=True) - held
-    of_class = learned.sum(axis=2, keepdims=True)  # (P, F, 1, C)
-    in_cell = learned.sum(axis=3, keepdims=True)  # (P, F, K, 1)
+    of_class = learned.sum(axis=2, keepdims=True)  # (C, F, 1, P)
+    in_cell = learned.sum(axis=0, keepdims=True)  # (1, F, K, P)
     lift = learned / np.maximum(of_class, 1)
-    rest = (in_cell - learned) / np.maximum(of_class.sum(axis=3, keepdims=True) - of_class, 1)
-    sizes = held.sum(axis=(1, 2))  # (P, C)
-    n_classes = held.shape[3]
-    best = lift >= lift.max(axis=3, keepdims=True) - SAME
-    share = np.where(in_cell > 0, best / best.sum(axis=3, keepdims=True), 1 / n_classes)
+    rest = (in_cell - learned) / np.maximum(of_class.sum(axis=0, keepdims=True) - of_class, 1)
+    sizes = held.sum(axis=(1, 2))  # (C, P)
+    best = lift >= lift.max(axis=0, keepdims=True) - SAME
+    share = np.where(in_cell > 0, best / best.sum(axis=0, keepdims=True), 1 / len(held))
     recall = (held * share).sum(axis=(1, 2)) / np.maximum(sizes, 1)
-    overall = recall.sum(axis=1) / (sizes > 0).sum(axis=1)
+    overall = recall.sum(axis=0) / (sizes > 0).sum(axis=0)
     says = np.where(lift > rest + SAME, 1.0, np.where(lift < rest - SAME, 0.0, 0.5))
     hit = (held * says).sum(axis=(1, 2)) / np.maximum(sizes, 1)
-    others = held.sum(axis=3, keepdims=True) - held
+    others = held.sum(axis=0, keepdims=True) - held
     refused = (others * (1 - says)).sum(axis=(1, 2)) / np.maximum(others.sum(axis=(1, 2)), 1)
-    return np.concatenate([overall[:, None], (hit + refused) / 2], axis=1)
+    return np.concatenate([overall[None], (hit + refused) / 2]).T
 
 
 def _surprise(scores: np.ndarray) -> tuple[float, np.ndarray]:
