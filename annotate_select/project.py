@@ -292,6 +292,15 @@ class Project:
             progress=progress,
         )
 
+    def balance_by(self, name: str | None) -> None:
+        """Let every selection from now on pick equally many of each kind of something, as `select(balance=...)` does.
+
+        None: no more. It stands in project.toml; raises SelectionError for what is not known of the images.
+        """
+        from annotate_select.steps.strata import balance_by
+
+        balance_by(self._home, name)
+
     def batch(self, number: int, *, output: str | Path | None = None, formats: Sequence[str] = ("csv",)) -> Batch:
         """Read a stored batch again, and write it."""
         from annotate_select.steps.select import stored_batch

@@ -170,11 +170,16 @@ def test_balance_gives_every_kind_its_picks(project: Project) -> None:
 
 def test_balance_may_stand_in_the_settings_and_wrong_names_are_refused(project: Project) -> None:
     with project:
-        chosen = project.config.select.model_copy(update={"balance": "brightness"})
-        project._home.save_config(project.config.model_copy(update={"select": chosen}))
+        project.balance_by("brightness")
         assert "kinds by brightness" in project.select(4, "random").note
         assert "kinds by" not in project.select(4, "random", balance="none").note
         with pytest.raises(SelectionError, match=r"nothing called 'brightnes'.*did you mean brightness"):
             project.select(4, "random", balance="brightnes")
+        with pytest.raises(SelectionError, match=r"nothing called 'brightnes'"):
+            project.balance_by("brightnes")
+        assert project.config.select.balance == "brightness"
+        project.balance_by(None)
+        assert project.config.select.balance is None
+        assert "kinds by" not in project.select(4, "random").note
         with pytest.raises(SelectionError, match="camera is the same of all images"):
             project.select(4, "random", balance="camera")

@@ -14,7 +14,7 @@ from annotate_select.steps.measures import FROM_FILES, measures, nuisances, unme
 from annotate_select.steps.standing import UNLABELLED, Standing
 from annotate_select.trust.nuisances import kinds, named
 
-__all__ = ["NOT", "Strata", "strata_of_pool"]
+__all__ = ["NOT", "Strata", "balance_by", "strata_of_pool"]
 
 NOT = "none"  # asks for no balance where project.toml has one
 
@@ -54,3 +54,16 @@ def strata_of_pool(
     names = tuple(f"{label}, {words}" for label in classes for words in cut.names)
     note = f"equally many of each of {len(cut.names)} kinds by {one.words} within each class, as the model sees it"
     return Strata(name, of_class * len(cut.names) + kind, names, note)
+
+
+def balance_by(home: Home, name: str | None) -> None:
+    """Write into project.toml by which nuisance selections are balanced; None takes it out.
+
+    Raises SelectionError for a name that is not known.
+    """
+    if name is not None:
+        table = images.pool_table(home.db)
+        rows = list(range(len(table.ids)))
+        named(nuisances(home, table, rows, unmeasured(len(rows))), name)
+    chosen = home.config.select.model_copy(update={"balance": name})
+    home.save_config(home.config.model_copy(update={"select": chosen}))

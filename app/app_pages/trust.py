@@ -7,6 +7,7 @@ from panels import job_panel, need_project
 from trust_drift import drift_panel, picks_panel
 from trust_exam import exam_panel
 from trust_labels import labels_panel
+from trust_shortcuts import shortcuts_panel
 
 project = need_project()
 job_panel(project)
@@ -30,6 +31,7 @@ with audit:
             f"models of {found.size:,} labels each, measured on the exam, many times over."
         )
 labels_panel(project)
+shortcuts_panel(project)
 world, looking = st.columns(2, gap="large")
 with world:
     drift_panel(project)

@@ -61,8 +61,8 @@ def test_folders_called_after_classes_are_the_label() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(SelectionError, match=r"'widht'.*did you mean width.*width, height"):
-        named([number("width", [1.0]), number("height", [1.0])], "widht")
+    with pytest.raises(SelectionError, match=r"'widt'.*did you mean width.*width, height"):
+        named([number("width", [1.0]), number("height", [1.0])], "widt")
 
 
 def test_how_classes_differ_is_said_in_words() -> None:

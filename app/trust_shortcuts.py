@@ -1,0 +1,93 @@
+"""Does something else give the label away: what predicts it besides the thing itself, with images of both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import state
+import streamlit as st
+from gallery import gallery
+
+from annotate_select.errors import AnnotateSelectError
+from annotate_select.project import Project
+from annotate_select.steps.check_shortcuts import Finding, ShortcutsReport
+
+__all__ = ["shortcuts_panel"]
+
+SHOWN = 3  # findings with images; the others are one line each
+
+
+def shortcuts_panel(project: Project) -> None:
+    """Look for shortcuts when asked, show what was found, and offer to break it."""
+    st.subheader("Does something else give the label away?")
+    st.caption(
+        "If all dents were photographed in the dark, a model learns darkness. Brightness, colours, file size, camera, "
+        "folder and every column known of the images are tried, each alone."
+    )
+    key = f"shortcuts-{project.id}"
+    if st.button("Look for shortcuts", key="check_shortcuts", disabled=not project.status().labelled):
+        try:
+            with st.spinner("Measuring …"):
+                st.session_state[key] = project.check.shortcuts()
+        except AnnotateSelectError as error:
+            st.error(str(error))
+    found: ShortcutsReport | None = st.session_state.get(key)
+    if found is not None:
+        _report(project, found)
+    _balance(project, found)
+
+
+def _report(project: Project, found: ShortcutsReport) -> None:
+    head, *_ = found.about_labels()
+    st.write(_sentence(head))
+    for one in found.findings[:SHOWN]:
+        _finding(project, one)
+    if rest := found.findings[SHOWN:]:
+        with st.expander(f"{len(rest)} more that predict the label"):
+            for one in rest:
+                st.write(_sentence(one.text))
+    for line in [*found.about_model(), found.slices_note]:
+        st.write(_sentence(line.rstrip(":")))
+    for number, spot in enumerate(found.weak_spots):
+        st.write(f"**{_sentence(spot.text)}** Mistakes first.")
+        _images(project, spot.keys, f"weak-{number}")
+
+
+def _finding(project: Project, one: Finding) -> None:
+    """Show what a nuisance tells, and images of each class at both ends side by side."""
+    st.write(f"**{_sentence(one.text)}**")
+    for at in range(0, len(one.sides), 2):
+        for place, side in zip(st.columns(2, gap="large"), one.sides[at : at + 2], strict=False):
+            with place:
+                st.caption(_sentence(side.words).rstrip("."))
+                _images(project, side.keys, f"side-{one.name}-{side.words}")
+
+
+def _images(project: Project, keys: Sequence[str], name: str) -> None:
+    ids = project.image_ids(keys)
+    gallery(project, [(ids[key], key) for key in keys if key in ids], name)
+
+
+def _balance(project: Project, found: ShortcutsReport | None) -> None:
+    """Say by what batches are balanced, and offer to balance them by what was found, or to stop it."""
+    now = project.config.select.balance
+    if now is not None:
+        st.write(f"Batches have equally many images of each kind by **{now}**, within each class.")
+        st.button("Balance no more", key="balance_stop", on_click=_balance_by, args=(project, None))
+        return
+    names = [one.name for one in found.findings] if found is not None else []
+    if names:
+        st.write("Is one of these a shortcut, and not the thing itself? Then labels of every combination break it.")
+        name = st.selectbox("Shortcut", names, key="balance_name")
+        st.button("Balance the next batches by it", key="balance", on_click=_balance_by, args=(project, name))
+
+
+def _balance_by(project: Project, name: str | None) -> None:
+    try:
+        project.balance_by(name)
+    except AnnotateSelectError as error:
+        state.say("error", str(error))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
