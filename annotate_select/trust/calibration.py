@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval
 
 __all__ = ["Bin", "Calibration", "calibration"]
 
@@ -104,4 +104,4 @@ def _error(hits: np.ndarray, said: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _bin(hits: np.ndarray, said: np.ndarray) -> Bin:
     n, right = len(hits), int(hits.sum())
-    return Bin(n, float(said.mean()), right / n, wilson(right, n))
+    return Bin(n, float(said.mean()), right / n, share_interval(right, n))

@@ -11,7 +11,7 @@ import numpy as np
 from annotate_select.errors import ExamError
 from annotate_select.trust.calibration import Calibration, calibration
 from annotate_select.trust.groups import Group, worst_groups
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval
 from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval
 from annotate_select.trust.powered import Powered, prediction_powered
 from annotate_select.trust.verdict import Verdict
@@ -247,7 +247,7 @@ def evaluate(
     return ExamReport(
         n=len(labels),
         accuracy=int(right.sum()) / len(labels),
-        interval=wilson(int(right.sum()), len(labels)),
+        interval=share_interval(int(right.sum()), len(labels)),
         classes=tuple(_class_report(name, i, confusion) for i, name in enumerate(class_names)),
         macro_f1=macro_f1(confusion),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -266,9 +266,9 @@ def _class_report(name: str, i: int, confusion: np.ndarray) -> ClassReport:
         name=name,
         n=n,
         recall=right / n if n else None,
-        recall_interval=wilson(right, n),
+        recall_interval=share_interval(right, n),
         precision=right / predicted if predicted else None,
-        precision_interval=wilson(right, predicted),
+        precision_interval=share_interval(right, predicted),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval
 
 __all__ = ["Group", "worst_groups"]
 
@@ -70,7 +70,7 @@ def worst_groups(right: np.ndarray, columns: Mapping[str, Sequence[str | None]])
                 found.append((name, value, int(inside.sum()), int(right[inside].sum())))
     chances = np.array([hypergeom.cdf(hits, len(right), int(right.sum()), n) for _, _, n, hits in found])
     rows = [
-        Group(name, value, n, hits / n, wilson(hits, n), p)
+        Group(name, value, n, hits / n, share_interval(hits, n), p)
         for (name, value, n, hits), p in zip(found, _corrected(chances).tolist(), strict=True)
     ]
     return tuple(sorted(rows, key=lambda one: (one.p, one.accuracy, one.column, one.value)))

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from annotate_select.errors import ExamError
 
-__all__ = ["Interval", "wilson"]
+__all__ = ["Interval", "share_interval", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Interval:
 
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
-    """Return Wilson's score interval of a share, which stays honest for few images and shares near 0 or 1.
+    """Return Wilson's score interval of a share, which stays honest for few images; near 0 and 1, see share_interval.
 
     Nothing counted (n = 0) leaves everything possible: 0 to 1. `n` need not be whole: as many as a share estimated in
     another way is worth. Raises ExamError for impossible counts.
@@ -29,10 +29,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     >>> wilson(8, 10)
     Interval(low=0.4901624715, high=0.9433178485)
     """
-    if not 0 <= successes <= n:
-        raise ExamError(f"successes must be from 0 to n ({n}), got {successes}")
-    if not 0 < confidence < 1:
-        raise ExamError(f"confidence must be between 0 and 1, got {confidence}")
+    _require(successes, n, confidence)
     if n == 0:
         return Interval(0.0, 1.0)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -41,3 +38,38 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     ends = [round(end / (1 + z * z / n), 10) for end in (middle - reach, middle + reach)]  # so that 0 of n begins at 0
     return Interval(ends[0] + 0.0, ends[1])
+
+
+def share_interval(successes: float, n: float, confidence: float = 0.95) -> Interval:
+    """Return the interval in which the share that `successes` of `n` estimate is, 0 to 1 when n is 0.
+
+    Wilson's, except where one, two or (of more than 50) three are missing to none or all: there Wilson's ends too
+    early, and of 10 images with a share of 98.5 % it has the truth 86 times in 100. The end is then what a Poisson
+    count so small leaves open; no share has the truth in it less than 91 times in 100 (benchmarks/TRUST.md).
+    Raises ExamError for impossible counts. Source: Brown, Cai and DasGupta, Statistical Science 16 (2001), 4.1.1.
+
+    >>> share_interval(9, 10)
+    Interval(low=0.5958499732, high=0.9948706706)
+    """
+    found = wilson(successes, n, confidence)
+    few = 2 if n <= 50 else 3
+    low, high = found.low, found.high
+    if 0 < successes <= few:
+        low = min(low, _fewest(successes, confidence) / n)
+    if 0 < n - successes <= few:
+        high = max(high, 1 - _fewest(n - successes, confidence) / n)
+    return Interval(round(low, 10), round(high, 10))
+
+
+def _fewest(count: float, confidence: float) -> float:
+    """Return the mean of a Poisson variable that is `count` or more in 1 - confidence of all cases."""
+    from scipy.special import gammaincinv
+
+    return float(gammaincinv(count, 1 - confidence))
+
+
+def _require(successes: float, n: float, confidence: float) -> None:
+    if not 0 <= successes <= n:
+        raise ExamError(f"successes must be from 0 to n ({n}), got {successes}")
+    if not 0 < confidence < 1:
+        raise ExamError(f"confidence must be between 0 and 1, got {confidence}")

@@ -20,24 +20,46 @@ def macro_f1(confusion: np.ndarray) -> float:
 def macro_f1_interval(confusion: np.ndarray, confidence: float = 0.95) -> Interval:
     """Return an interval of the macro F1 of counts (C, C), rows what is, columns what it was taken for.
 
+    Each end is the farther one of two intervals about a mean whose bias at few images is taken away: F1 curves down, so
+    a class of few images has a lower F1 than it would have with many. One joins the intervals of the classes, for
     F1 = 2 J / (1 + J), where J is the share of right ones among all images that are of the class or were taken for it,
-    so the F1 of a class has a Wilson interval. These are joined to one of the mean with the correlations that the
-    errors shared by two classes cause (MOVER), about a mean whose bias at few images is taken away: F1 curves down, so
-    a class of few images has a lower F1 than it would have with many.
+    with the correlations that the errors shared by two classes cause (MOVER). It is too short above where most classes
+    are perfect, by chance, each of which leaves no room. The other is Wilson's for as many images as would give the
+    variance of the mean (delta method), and is too short where some classes are rare.
     In simulations (benchmarks/TRUST.md) a bootstrap of the images held the truth as rarely as 61 times in 100 where
-    classes were rare; this holds it about 90 to 98 times.
+    classes were rare; this holds it about 92 to 99 times.
     Source: Zou and Donner, Statistics in Medicine 27 (2008), for the joining.
     """
     here = confusion.sum(axis=1) > 0
     shares, trials = _shares(confusion, here)
+    middle = min(max(float(_f1(shares).mean() + _bias(shares, trials)), 0.0), 1.0)
+    below, above = _joined(shares, trials, _correlations(confusion, here), confidence)
+    whole = _as_one_share(middle, confusion, here, confidence)
+    low, high = min(middle - below, whole.low), max(middle + above, whole.high)
+    return Interval(round(max(0.0, low), 10), round(min(1.0, high), 10))
+
+
+def _joined(shares: np.ndarray, trials: np.ndarray, together: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return how far the ends are below and above the mean F1, by each class's interval and correlations (K, K)."""
     ends = [wilson(share * n, n, confidence) for share, n in zip(shares.tolist(), trials.tolist(), strict=True)]
     below = _f1(shares) - _f1(np.array([one.low for one in ends]))  # (K,)
     above = _f1(np.array([one.high for one in ends])) - _f1(shares)
-    together, n_classes = _correlations(confusion, here), len(shares)
-    middle = float(_f1(shares).mean() + _bias(shares, trials))
-    low = middle - np.sqrt(max(below @ together @ below, 0.0)) / n_classes
-    high = middle + np.sqrt(max(above @ together @ above, 0.0)) / n_classes
-    return Interval(round(max(0.0, float(low)), 10), round(min(1.0, float(high)), 10))
+    low, high = (float(np.sqrt(max(one @ together @ one, 0.0))) / len(shares) for one in (below, above))
+    return low, high
+
+
+def _as_one_share(middle: float, confusion: np.ndarray, here: np.ndarray, confidence: float) -> Interval:
+    """Return Wilson's interval of a share as variable as the mean F1, each class drawn to the common by an image."""
+    cells = confusion.astype(np.float64)
+    n, size = float(cells.sum()), len(cells)
+    common = float(cells.trace() + 0.5) / (n + 1)
+    drawn = np.full((size, size), (1 - common) / max(1, size - 1))
+    np.fill_diagonal(drawn, common)
+    cells[here] += drawn[here]
+    variance = float(_covariance(cells, here).mean()) / n
+    usual = float(_f1(_shares(cells, here)[0]).mean())
+    as_many = usual * (1 - usual) / max(variance, 1e-12)
+    return wilson(middle * as_many, as_many, confidence)
 
 
 def _shares(confusion: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,10 +84,20 @@ def _bias(shares: np.ndarray, trials: np.ndarray) -> float:
 
 
 def _correlations(confusion: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Return how the F1 of the K classes vary together (K, K), by the delta method on the multinomial of all cells."""
+    """Return how the F1 of the K classes vary together (K, K)."""
     cells = confusion.astype(np.float64)
     cells[here] += SMOOTHED / len(cells)
-    cells /= cells.sum()
+    covariance = _covariance(cells, here)
+    spread = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+    scale = np.outer(spread, spread)
+    found: np.ndarray = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _covariance(cells: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Return the covariance (K, K) of the classes' F1, times the images, by the delta method on the cells (C, C)."""
+    cells = cells / cells.sum()
     rows = np.flatnonzero(here)
     slopes = np.zeros((len(rows), *cells.shape))  # of F1 = 2 p_kk / (row + column), by each cell
     for at, k in enumerate(rows.tolist()):
@@ -73,9 +105,5 @@ def _correlations(confusion: np.ndarray, here: np.ndarray) -> np.ndarray:
         slopes[at, k] = slopes[at, :, k] = -2 * cells[k, k] / total**2
         slopes[at, k, k] = 2 * (total - 2 * cells[k, k]) / total**2
     flat, chances = slopes.reshape(len(rows), -1), cells.ravel()
-    covariance = (flat * chances) @ flat.T - np.outer(flat @ chances, flat @ chances)
-    spread = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
-    scale = np.outer(spread, spread)
-    found: np.ndarray = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
-    np.fill_diagonal(found, 1.0)
+    found: np.ndarray = (flat * chances) @ flat.T - np.outer(flat @ chances, flat @ chances)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotate_select.errors import ExamError
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval
 
 __all__ = ["Powered", "prediction_powered"]
 
@@ -57,8 +57,8 @@ def prediction_powered(right: np.ndarray, sure: np.ndarray, pool: np.ndarray) ->
     `sure` (n,) and `pool` (m,) must be said alike, of images that the model did not learn from: the labelled ones a
     random sample of all. However wrong the certainty is, the estimate is unbiased; where it tells right answers from
     wrong ones, the interval is narrower. The weight is chosen for the least variance, and drawn towards 0, the exam
-    alone, by as much as chance would make of it. The interval is Wilson's for the number of labels that would give
-    this variance, which a normal one is too narrow for near 100 %.
+    alone, by as much as chance would make of it. The interval is that of a share, for the number of labels that would
+    give this variance: near 100 % a normal one is too narrow.
     None where it does not help: fewer than 40 labels, or an interval less than 5 % narrower; with this rule the error
     was in no simulation larger than that of the exam alone (benchmarks/TRUST.md).
     Raises ExamError when lengths differ. Source: Angelopoulos, Duchi and Zrnic, PPI++, arXiv 2311.01453 (2023).
@@ -78,7 +78,7 @@ def prediction_powered(right: np.ndarray, sure: np.ndarray, pool: np.ndarray) ->
         return None
     accuracy = float(np.clip(hits.mean() - weight * (sure.mean() - pool.mean()), 0.0, 1.0))
     as_many = n * alone / variance  # labels alone would have to be this many
-    interval, before = wilson(accuracy * as_many, as_many), wilson(int(hits.sum()), n)
+    interval, before = share_interval(accuracy * as_many, as_many), share_interval(int(hits.sum()), n)
     narrower = 1 - (interval.high - interval.low) / (before.high - before.low)
     return Powered(accuracy, interval, n, m, weight, narrower) if narrower > 0 else None
 

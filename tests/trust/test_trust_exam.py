@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.exam import ExamReport, draw, evaluate
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval
 
 
 def hashes(n: int, seed: int = 0) -> np.ndarray:
@@ -113,7 +113,7 @@ def report() -> ExamReport:
 def test_a_report_worked_out_by_hand(report: ExamReport) -> None:
     assert (report.n, report.unlabelled, report.model) == (9, 3, 3)
     assert report.accuracy == pytest.approx(5 / 9)
-    assert report.interval == wilson(5, 9)
+    assert report.interval == share_interval(5, 9)
     assert report.confusion == ((3, 1, 0, 0), (1, 2, 0, 0), (2, 0, 0, 0), (0, 0, 0, 0))
     # F1: ok 2*3/(4+6), crack 2*2/(3+3), dent 0; rust is not in the exam.
     assert report.macro_f1 == pytest.approx((0.6 + 2 / 3 + 0) / 3)
@@ -122,7 +122,7 @@ def test_a_report_worked_out_by_hand(report: ExamReport) -> None:
 def test_classes_worked_out_by_hand(report: ExamReport) -> None:
     ok, crack, dent, rust = report.classes
     assert (ok.name, ok.n, ok.recall, ok.precision) == ("ok", 4, 3 / 4, 3 / 6)
-    assert (ok.recall_interval, ok.precision_interval) == (wilson(3, 4), wilson(3, 6))
+    assert (ok.recall_interval, ok.precision_interval) == (share_interval(3, 4), share_interval(3, 6))
     assert (crack.recall, crack.precision) == (2 / 3, 2 / 3)
     assert (dent.n, dent.recall, dent.precision, dent.precision_interval) == (2, 0.0, None, Interval(0.0, 1.0))
     assert (rust.n, rust.recall, rust.recall_interval) == (0, None, Interval(0.0, 1.0))
@@ -147,7 +147,7 @@ def test_a_report_survives_json(report: ExamReport) -> None:
 def test_the_text_says_what_matters(report: ExamReport) -> None:
     lines = report.text().splitlines()
     assert lines[0].startswith("model 3: accuracy 55.6 % (26.7 to 81.1) on 9 exam images, macro F1 0.42")
-    assert " ".join(lines[2].split()) == "ok 4 75.0 % (30.1 to 95.4) 50.0 % (18.8 to 81.2)"
+    assert " ".join(lines[2].split()) == "ok 4 75.0 % (30.1 to 98.7) 50.0 % (18.8 to 81.2)"
     assert lines[5].split() == ["rust", "0", "-", "-"]
     assert lines[6] == "commonest mistake: dent taken for ok, 2 of 2"
     assert "3 exam images have no label yet" in lines[7]

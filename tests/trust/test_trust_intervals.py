@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from math import comb
+from collections.abc import Callable
+from math import comb, log
 
 import numpy as np
 import pytest
 
 from annotate_select.errors import ExamError
-from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.trust.intervals import Interval, share_interval, wilson
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,42 @@ def test_coverage_computed_exactly(share: float, n: int) -> None:
         if wilson(k, n).low <= share <= wilson(k, n).high
     )
     assert 0.92 < covered < 0.985
+
+
+def covered(interval: Callable[[int, int], Interval], n: int, shares: np.ndarray) -> np.ndarray:
+    """Return the chance, computed exactly, that the interval of n images holds each share."""
+    ends = [interval(k, n) for k in range(n + 1)]
+    return np.array(
+        [
+            sum(
+                comb(n, k) * share**k * (1 - share) ** (n - k)
+                for k, one in enumerate(ends)
+                if one.low - 1e-9 <= share <= one.high + 1e-9
+            )
+            for share in shares.tolist()
+        ]
+    )
+
+
+@pytest.mark.parametrize("n", [5, 10, 20, 50, 100])
+def test_near_all_or_none_the_truth_is_still_held(n: int) -> None:
+    shares = np.concatenate([np.linspace(0.5, 0.9, 41), np.linspace(0.905, 0.999, 95)])
+    held = covered(share_interval, n, shares)
+    assert held.min() > 0.91
+    assert 0.945 < held.mean() < 0.98
+    assert covered(wilson, n, shares).min() < (0.87 if n <= 50 else 0.91)  # what is mended
+
+
+def test_it_is_wilsons_but_where_few_are_missing() -> None:
+    assert share_interval(30, 60) == wilson(30, 60)
+    assert share_interval(47, 50) == wilson(47, 50)
+    assert share_interval(57, 60).high > wilson(57, 60).high  # three missing of more than 50
+    assert share_interval(0, 10) == wilson(0, 10)
+    assert share_interval(10, 10) == wilson(10, 10)
+    assert share_interval(0, 0) == Interval(0.0, 1.0)
+    one, mirrored = share_interval(9, 10), share_interval(1, 10)
+    assert one.high == pytest.approx(1 + log(0.95) / 10)  # a Poisson count of none in 95 of 100
+    assert mirrored.low == pytest.approx(1 - one.high)
 
 
 def test_coverage_simulated() -> None:

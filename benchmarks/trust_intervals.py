@@ -1,0 +1,131 @@
+"""Whether the exam's intervals hold the truth as often as they promise: simulated exams with the truth known.
+
+Called by trust.py: `python benchmarks/trust.py --rows intervals`. Each cell is the share, of 2,000 exams, whose 95 %
+interval held the truth; those outside 93 to 97 % are bold. A share of few images cannot always be inside: where no
+interval whatever could, because no run of neighbouring counts has such a chance, the cell is marked `d`, discrete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import binom
+
+from annotate_select.trust.compare import paired_difference
+from annotate_select.trust.intervals import Interval, share_interval, wilson
+from annotate_select.trust.macro_f1 import macro_f1_interval
+from annotate_select.trust.powered import prediction_powered
+
+SIZES = (20, 50, 100, 400)
+LOW, HIGH = 0.93, 0.97
+WORLDS = {  # classes: their shares, and how often each is recognised; mistakes are spread evenly
+    "2 classes, even": ([0.5, 0.5], [0.9, 0.8]),
+    "4 classes, even": ([0.25] * 4, [0.9] * 4),
+    "4 classes, two rare": ([0.6, 0.3, 0.07, 0.03], [0.95, 0.85, 0.7, 0.5]),
+    "10 classes, even": ([0.1] * 10, np.linspace(0.6, 0.95, 10).tolist()),
+    "10 classes, nearly perfect": ([0.1] * 10, [0.95] * 10),
+    "2 classes, one rare": ([0.97, 0.03], [0.98, 0.7]),
+}
+PAIRS = {  # chances that only the newer model is right, and only the older one
+    "2 points better": (0.06, 0.04),
+    "equally good": (0.05, 0.05),
+    "10 points better": (0.15, 0.05),
+}
+SURE = {  # beta of the certainty, and how often a model so sure is right
+    "as sure as it ought to be": ((4.0, 0.7), lambda sure: sure),
+    "far too sure": ((4.0, 0.7), lambda sure: sure**2),
+    "certainty that says nothing": ((4.0, 0.7), lambda sure: np.full(len(sure), 0.85)),
+}
+Interval_of = Callable[[int, int], Interval]
+
+
+def intervals(exams: int) -> list[str]:
+    """Return the lines of the table; `exams` are simulated for each cell."""
+    lines = ["| figure | truth | 20 images | 50 | 100 | 400 |", "|---|---|---|---|---|---|"]
+    for name, interval in (("accuracy", share_interval), ("accuracy, by Wilson", wilson)):
+        for truth in (0.6, 0.8, 0.9, 0.95, 0.99):
+            cells = [_mark(_share(exams, n, truth, interval), n, truth) for n in SIZES]
+            lines.append(_line(name, f"{truth:.0%}", cells))
+        cells = [_mark(_share(exams, n, 1 - 0.17 / n, interval), n, 1 - 0.17 / n) for n in SIZES]
+        lines.append(_line(name, "a mistake in one exam of six", cells))
+        cells = [_mark(_share(exams, n, None, interval)) for n in SIZES]
+        lines.append(_line(name, "any, 50 to 99 %", cells))
+    for name, interval in (("recall", share_interval), ("recall, by Wilson", wilson)):
+        for prior, truth in ((0.2, 0.9), (0.05, 0.7), (0.05, 0.9), (0.05, 0.98)):
+            cells = [_recall(exams, n, prior, truth, interval) for n in SIZES]
+            lines.append(_line(name, f"{truth:.0%} of a class that is {prior:.0%} of all", cells))
+    for name, (prior, recall) in WORLDS.items():
+        lines.append(_line("macro F1", name, [_mark(_macro(exams, n, prior, recall)) for n in SIZES]))
+    for name, (shape, right) in SURE.items():
+        lines.append(_line("second estimate (PPI++)", name, [_mark(_powered(exams, n, shape, right)) for n in SIZES]))
+    for name, (gained, lost) in PAIRS.items():
+        lines.append(_line("two models, paired", name, [_mark(_paired(exams, n, gained, lost)) for n in SIZES]))
+    return lines
+
+
+def _share(exams: int, n: int, truth: float | None, interval: Interval_of) -> float:
+    rng = np.random.default_rng(n)
+    truths = rng.uniform(0.5, 0.99, exams) if truth is None else np.full(exams, truth)
+    return _held([(interval(int(k), n), one) for k, one in zip(rng.binomial(n, truths), truths, strict=True)])
+
+
+def _recall(exams: int, n: int, prior: float, truth: float, interval: Interval_of) -> str:
+    """Exams in which the class has no image are not counted: there is no recall then."""
+    rng = np.random.default_rng(n)
+    images = rng.binomial(n, prior, exams)
+    images = images[images > 0]
+    right = rng.binomial(images, truth)
+    held = _held([(interval(int(k), int(m)), truth) for k, m in zip(right, images, strict=True)])
+    return _mark(held, int(np.median(images)), truth)
+
+
+def _macro(exams: int, n: int, prior: list[float], recall: list[float]) -> float:
+    """The truth is the mean F1, among all images, of the classes that the exam has."""
+    rng, size = np.random.default_rng(n), len(prior)
+    chances = np.array([[p * (r if i == j else (1 - r) / (size - 1)) for j in range(size)]
+                        for i, (p, r) in enumerate(zip(prior, recall, strict=True))])  # fmt: skip
+    f1 = 2 * chances.diagonal() / (chances.sum(axis=0) + chances.sum(axis=1))
+    counts = rng.multinomial(n, chances.ravel() / chances.sum(), exams).reshape(exams, size, size)
+    return _held([(macro_f1_interval(one), float(f1[one.sum(axis=1) > 0].mean())) for one in counts])
+
+
+def _powered(exams: int, n: int, shape: tuple[float, float], right: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Where there is no second estimate, because it would not help, the exam's own interval is what is told."""
+    rng = np.random.default_rng(n)
+    truth = float(right(rng.beta(*shape, 2_000_000)).mean())
+    found = []
+    for _ in range(exams):
+        sure, pool = rng.beta(*shape, n), rng.beta(*shape, 1000)
+        hits = rng.random(n) < right(sure)
+        second = prediction_powered(hits, sure, pool)
+        found.append((share_interval(int(hits.sum()), n) if second is None else second.interval, truth))
+    return _held(found)
+
+
+def _paired(exams: int, n: int, gained: float, lost: float) -> float:
+    rng = np.random.default_rng(n)
+    counts = rng.multinomial(n, [gained, lost, 1 - gained - lost], exams).tolist()
+    return _held([(paired_difference(up, down, n), gained - lost) for up, down, _ in counts])
+
+
+def _held(found: list[tuple[Interval, float]]) -> float:
+    return float(np.mean([one.low <= truth <= one.high for one, truth in found]))
+
+
+def _mark(held: float, n: int = 0, truth: float = 0.0) -> str:
+    inside = LOW <= round(held, 3) <= HIGH
+    discrete = not inside and n > 0 and not _possible(n, truth)
+    return f"{100 * held:.1f}" if inside else f"**{100 * held:.1f}**{' d' if discrete else ''}"
+
+
+def _possible(n: int, truth: float) -> bool:
+    """Say whether some run of neighbouring counts of n has a chance between 93 and 97 %."""
+    below = np.concatenate([[0.0], np.cumsum(binom.pmf(np.arange(n + 1), n, truth))])
+    runs = below[None, :] - below[:, None]
+    return bool(((runs >= LOW) & (runs <= HIGH)).any())
+
+
+def _line(*cells: str | list[str]) -> str:
+    flat = [one for cell in cells for one in (cell if isinstance(cell, list) else [cell])]
+    return f"| {' | '.join(flat)} |"
