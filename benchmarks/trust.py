@@ -11,16 +11,20 @@ from __future__ import annotations
 import argparse
 import time
 
+import trust_active
 import trust_intervals
 
 
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="intervals")
+    parser.add_argument("--rows", default="intervals,active")
     parser.add_argument("--exams", type=int, default=2000, help="simulated for each cell")
     given = parser.parse_args()
-    tables = {"intervals": lambda: trust_intervals.intervals(given.exams)}
+    tables = {
+        "intervals": lambda: trust_intervals.intervals(given.exams),
+        "active": lambda: trust_active.active(given.exams),
+    }
     for row in given.rows.split(","):
         began = time.perf_counter()
         print("\n".join(tables[row]()))
