@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -90,7 +91,24 @@ def has_bfloat16(device: torch.device) -> bool:
     """Say whether this device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    supported = device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return supported and not _halves_bfloat16(_processor())
+
+
+def _halves_bfloat16(processor: str) -> bool:
+    """Say of Linux's description of a processor whether it takes bfloat16 slower than float32.
+
+    Intel's do where AVX-512 is all they have, or all that a virtual machine shows of them: see benchmarks/FEATURES.md.
+    """
+    return "GenuineIntel" in processor and "amx_bf16" not in processor
+
+
+@cache
+def _processor() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features import encoder
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.network import KINDS, Network
 
@@ -176,3 +177,20 @@ def test_a_loss_that_is_not_finite_says_what_to_do(monkeypatch: pytest.MonkeyPat
         FeaturesError, match=r"became (nan|inf) in epoch 2; train with a lower learning_rate than 0\.002"
     ):
         Autoencoder(config()).fit(noise())
+
+
+@pytest.mark.parametrize(
+    ("processor", "halved"),
+    [
+        ("vendor_id : GenuineIntel\nflags : avx512f avx512_bf16", True),
+        ("vendor_id : GenuineIntel\nflags : avx512f avx512_bf16 amx_bf16 amx_tile", False),
+        ("vendor_id : AuthenticAMD\nflags : avx512f avx512_bf16", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_not_for_processors_that_are_slower_in_it(
+    monkeypatch: pytest.MonkeyPatch, processor: str, halved: bool
+) -> None:
+    monkeypatch.setattr(encoder, "_processor", lambda: processor)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    assert encoder.has_bfloat16(torch.device("cpu")) is not halved
