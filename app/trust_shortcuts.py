@@ -14,8 +14,6 @@ from annotate_select.steps.check_shortcuts import Finding, ShortcutsReport
 
 __all__ = ["shortcuts_panel"]
 
-SHOWN = 3  # findings with images; the others are one line each
-
 
 def shortcuts_panel(project: Project) -> None:
     """Look for shortcuts when asked, show what was found, and offer to break it."""
@@ -40,12 +38,13 @@ def shortcuts_panel(project: Project) -> None:
 def _report(project: Project, found: ShortcutsReport) -> None:
     head, *_ = found.about_labels()
     st.write(_sentence(head))
-    for one in found.findings[:SHOWN]:
-        _finding(project, one)
-    if rest := found.findings[SHOWN:]:
-        with st.expander(f"{len(rest)} more that predict the label"):
-            for one in rest:
-                st.write(_sentence(one.text))
+    for one in found.findings[:1]:
+        st.write(f"**{_sentence(one.text)}**")
+        _sides(project, one)
+    for one in found.findings[1:]:
+        with st.expander(f"{_sentence(one.words).rstrip('.')} predicts the label, too"):
+            st.write(_sentence(one.text))
+            _sides(project, one)
     for line in [*found.about_model(), found.slices_note]:
         st.write(_sentence(line.rstrip(":")))
     for number, spot in enumerate(found.weak_spots):
@@ -53,9 +52,8 @@ def _report(project: Project, found: ShortcutsReport) -> None:
         _images(project, spot.keys, f"weak-{number}")
 
 
-def _finding(project: Project, one: Finding) -> None:
-    """Show what a nuisance tells, and images of each class at both ends side by side."""
-    st.write(f"**{_sentence(one.text)}**")
+def _sides(project: Project, one: Finding) -> None:
+    """Show images of each class at both ends side by side."""
     for at in range(0, len(one.sides), 2):
         for place, side in zip(st.columns(2, gap="large"), one.sides[at : at + 2], strict=False):
             with place:

@@ -30,7 +30,7 @@ NUMBERS = (
     "contrast",  # standard deviation of luma
     "saturation",  # mean of (largest - smallest) / largest of the three colours, 0 to 1
     "hue",  # degrees, -60 pink, 0 red, 120 green, 240 blue
-    "sharpness",  # variance of the Laplacian of luma
+    "sharpness",  # of the changes from pixel to pixel, how fine they are: 0 smooth, 5 white noise
     *(f"colour_{band}" for band in "rgb"),  # means, 0 to 1
     *(f"border_{band}" for band in "rgb"),
     *(f"{corner}_{band}" for corner in ("top_left", "top_right", "bottom_left", "bottom_right") for band in "rgb"),
@@ -38,6 +38,7 @@ NUMBERS = (
 TEXTS = ("format", "camera", "taken")  # taken as EXIF writes it: 2019:05:31 16:20:11
 
 SIDE = 128  # pixels, of the longer side of what is measured
+FINE = 256  # the same for sharpness, which is lost first when an image is made smaller
 EDGE = 0.06  # of a side: how thick the border is, and half of how wide a corner
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 MAKE, MODEL, CHANGED, EXIF_IFD, TAKEN = 0x010F, 0x0110, 0x0132, 0x8769, 0x9003  # EXIF 2.32, section 4.6
@@ -71,8 +72,8 @@ def measure(path: Path) -> Measured:
             opened = reader.identify(file)
             quality = jpeg_quality(getattr(opened, "quantization", None))
             texts = (opened.format or "", *_exif(opened))
-        image, (width, height) = read_image(file, SIDE)
-    numbers = [size, width, height, width / height, quality, *_seen(_small(image))]
+        image, (width, height) = read_image(file, FINE)
+    numbers = [size, width, height, width / height, quality, *_seen(image)]
     return Measured(np.array(numbers, dtype=np.float64), texts)
 
 
@@ -96,14 +97,12 @@ def _measured_or_error(path: Path) -> Measured | ImageError:
         return ImageError(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
 
 
-def _small(image: Image.Image) -> np.ndarray:
-    """Return (h, w, 3) float64 from 0 to 1, the longer side at most SIDE."""
+def _seen(image: Image.Image) -> list[float]:
+    """Return the measures of an image's pixels, in the order of NUMBERS from brightness on."""
+    image.thumbnail((FINE, FINE), Image.Resampling.BOX)
+    sharpness = _sharpness(np.asarray(image.convert("L"), dtype=np.float64))
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(image, dtype=np.float64) / 255
-
-
-def _seen(pixels: np.ndarray) -> list[float]:
-    """Return the measures of pixels (h, w, 3), in the order of NUMBERS from brightness on."""
+    pixels = np.asarray(image, dtype=np.float64) / 255  # (h, w, 3)
     luma = pixels @ LUMA
     largest, smallest = pixels.max(axis=2), pixels.min(axis=2)
     saturation = np.where(largest > 0, (largest - smallest) / np.where(largest > 0, largest, 1), 0.0)
@@ -113,7 +112,7 @@ def _seen(pixels: np.ndarray) -> list[float]:
         float(luma.std()),
         float(saturation.mean()),
         _hue(colour),
-        _laplacian_variance(luma),
+        sharpness,
         *colour.tolist(),
         *_border(pixels).tolist(),
         *np.concatenate(_corners(pixels)).tolist(),
@@ -130,12 +129,17 @@ def _hue(colour: np.ndarray) -> float:
     return float((np.degrees(np.arctan2(y, x)) + 90) % 360 - 90) if np.hypot(x, y) > 1e-3 else float("nan")
 
 
-def _laplacian_variance(luma: np.ndarray) -> float:
+def _sharpness(luma: np.ndarray) -> float:
+    """Return the variance of the Laplacian by the mean square of the gradient of luma (h, w).
+
+    The variance alone says more of what is shown than of how sharply.
+    """
     if min(luma.shape) < 3:
         return 0.0
     middle = luma[1:-1, 1:-1]
-    found = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle
-    return float(found.var())
+    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle
+    gradient = float(np.square(np.diff(luma, axis=0)).mean() + np.square(np.diff(luma, axis=1)).mean())
+    return float(laplacian.var()) / gradient if gradient > 1e-6 else 0.0
 
 
 def _border(pixels: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from annotate_select.trust.slices import Slices, slices
 __all__ = ["Finding", "ShortcutsReport", "Side", "ToldClass", "WeakSpot", "check_shortcuts"]
 
 SHOWN = 5  # findings with example images, and classes named of one
-EXAMPLES = 6  # images of a side
+EXAMPLES = 8  # images of a side
 MEMBERS = 24  # images of a slice
 
 
@@ -107,9 +107,8 @@ class ShortcutsReport:
                 f"each; {self.missing:,} more are missing"
             ]
         without = f" ({listed(self.left_out)} left out: fewer than {FEWEST_OF_CLASS} labels)" if self.left_out else ""
-        looked = (
-            f"{len(self.looked_at)} things known of {self.labelled:,} labelled images besides what they show{without}"
-        )
+        images = f"{self.labelled:,} labelled images{without}"
+        looked = f"the {len(self.looked_at)} things known of {images} besides what they show"
         naming = [f"{one} has the name of the class in it, and was left out" for one in self.naming]
         if not self.findings:
             return [f"nothing besides the thing itself predicts the label: none of {looked}", *naming]
@@ -240,7 +239,7 @@ def _sides(
     return [
         Side(f"{names[told.number]}, {words}", [keys[row] for row in rows.tolist()])
         for told in found.told[:2]
-        for words, rows in ends(one, shown[labels[shown] == told.number], EXAMPLES)
+        for words, rows in ends(one, shown[labels[shown] == told.number], shown[labels[shown] != told.number], EXAMPLES)
         if len(rows)
     ]
 

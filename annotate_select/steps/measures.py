@@ -19,18 +19,18 @@ from annotate_select.pool.measures import NUMBERS, TEXTS, Measured, measure_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import image_paths
 from annotate_select.steps.home import Home
-from annotate_select.trust.nuisances import GROUP, Nuisance, category, colours, column, number
+from annotate_select.trust.nuisances import GROUP, Nuisance, category, colour, column, number
 
-__all__ = ["FILE", "FROM_FILES", "Measures", "measures", "nuisances", "unmeasured"]
+__all__ = ["FILE", "FROM_FILES", "Measures", "measured", "measures", "nuisances", "unmeasured"]
 
 FILE = "measures.npz"  # in the project's folder: derived, safe to delete
 VERSION = 1  # of what is measured, and how
 SAVE_EVERY = 5000  # images measured
+CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 FROM_FILES = frozenset({
     "file_size", "format", "width", "height", "aspect", "jpeg_quality", "brightness", "contrast", "saturation", "hue",
-    "sharpness", "colour", "border", "corners", "camera", "date", "hour",
+    "sharpness", "colour", "border", "camera", "date", "hour", *(f"corner_{name}" for name in CORNERS),
 })  # fmt: skip
-CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +76,11 @@ def unmeasured(n: int) -> Measures:
 
 def nuisances(home: Home, table: PoolTable, rows: Sequence[int], found: Measures) -> list[Nuisance]:
     """Return all that is known of the images at these rows besides what they show."""
-    text = {name: [one[at] or None for one in found.texts] for at, name in enumerate(TEXTS)}
-    times = [_time(table.captured_at[row] or taken) for row, taken in zip(rows, text["taken"], strict=True)]
+    taken = [one[TEXTS.index("taken")] for one in found.texts]
+    times = [_time(table.captured_at[row] or said) for row, said in zip(rows, taken, strict=True)]
     folders = [str(PurePosixPath(table.paths[row]).parent) for row in rows]
     return [
-        *_measured(found.numbers),
-        category("format", text["format"], "format"),
-        category("camera", text["camera"], "camera"),
+        *measured(found),
         number("date", [_days(one) for one in times], "date", less="older", more="newer", unit=" days since 1970"),
         number("hour", [_hour(one) for one in times], "time of day", less="earlier in the day", more="later in the day",
                unit=" h"),
@@ -93,7 +91,10 @@ def nuisances(home: Home, table: PoolTable, rows: Sequence[int], found: Measures
     ]  # fmt: skip
 
 
-def _measured(numbers: np.ndarray) -> list[Nuisance]:
+def measured(found: Measures) -> list[Nuisance]:
+    """Return what was measured of files, as nuisances: all but the time, which a project may know better."""
+    numbers = found.numbers
+
     def of(*names: str) -> np.ndarray:
         return numbers[:, [NUMBERS.index(name) for name in names]]
 
@@ -106,11 +107,11 @@ def _measured(numbers: np.ndarray) -> list[Nuisance]:
         number("contrast", plain("contrast"), less="flatter", more="richer in contrast", unit=" %", scale=100),
         number("saturation", plain("saturation"), less="paler", more="more colourful", unit=" %", scale=100),
         number("hue", plain("hue"), less="nearer to red and yellow", more="nearer to blue and purple", unit=" degrees"),
-        number("sharpness", plain("sharpness"), less="more blurred", more="sharper", scale=1000),
-        colours("colour", of(*bands("colour")), "mean colour"),
-        colours("border", of(*bands("border")), "colour of the border", ["at the border"]),
-        colours("corners", of(*(band for name in CORNERS for band in bands(name))), "colour of the corners",
-                [f"in the corner {name.replace('_', ' ')}" for name in CORNERS]),
+        number("sharpness", plain("sharpness"), less="more blurred", more="sharper"),
+        colour("colour", of(*bands("colour")), "mean colour"),
+        colour("border", of(*bands("border")), "colour of the border"),
+        *(colour(f"corner_{name}", of(*bands(name)), f"colour of the {name.replace('_', ' ')} corner")
+          for name in CORNERS),
         number("file_size", plain("file_size"), "file size", less="smaller as a file", more="larger as a file",
                unit=" kB", scale=1e-3),
         number("width", plain("width"), less="narrower", more="wider", unit=" pixels"),
@@ -118,6 +119,7 @@ def _measured(numbers: np.ndarray) -> list[Nuisance]:
         number("aspect", plain("aspect"), "shape", less="more upright", more="more oblong", unit=" wide to 1 high"),
         number("jpeg_quality", plain("jpeg_quality"), "JPEG quality", less="of lower JPEG quality",
                more="of higher JPEG quality"),
+        *(category(name, [one[TEXTS.index(name)] or None for one in found.texts]) for name in ("format", "camera")),
     ]  # fmt: skip
 
 

@@ -12,7 +12,8 @@ GRAY = 0.12  # of saturation times value: below, a colour is gray
 # where a hue ends, as a share of the circle
 HUES = ((0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.45, "green"), (0.53, "cyan"), (0.72, "blue"))
 HUES_AFTER = ((0.83, "purple"), (0.95, "pink"), (1.01, "red"))
-DARK, LIGHT = 0.35, 0.7  # of brightness
+DARK, LIGHT = 0.35, 0.7  # of the brightness of a gray
+HALF = 0.5  # a colour is dark when its largest band is below, and light when its smallest is above
 
 
 def colour_name(colour: np.ndarray) -> str:
@@ -25,9 +26,11 @@ def colour_name(colour: np.ndarray) -> str:
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     hue, _, _ = colorsys.rgb_to_hsv(red, green, blue)
     chroma = max(red, green, blue) - min(red, green, blue)
-    level = "dark " if luma < DARK else "light " if luma > LIGHT else ""
     if chroma < GRAY:
         if luma < 0.1:
             return "black"
-        return "white" if luma > 0.93 else f"{level}gray"
+        if luma > 0.93:
+            return "white"
+        return "dark gray" if luma < DARK else "light gray" if luma > LIGHT else "gray"
+    level = "dark " if max(red, green, blue) < HALF else "light " if min(red, green, blue) > HALF else ""
     return level + next(name for end, name in (*HUES, *HUES_AFTER) if hue < end)

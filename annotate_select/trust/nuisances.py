@@ -22,7 +22,7 @@ __all__ = [
     "Nuisance",
     "category",
     "cells",
-    "colours",
+    "colour",
     "column",
     "kinds",
     "named",
@@ -42,21 +42,20 @@ NAMING = 0.9  # of the images
 class Nuisance:
     """One thing known of n images besides what they show.
 
-    `values` is (n,) float64 with NaN for a number, (n, 3 k) colours from 0 to 1 with the names of their k `parts` for
-    colours, or (n,) int64 positions in `names`, -1 for none, for a category. `more` says what more of a number is:
-    "brighter"; `unit` is written behind it, after `scale` multiplied it.
+    `values` is (n,) float64 with NaN for a number, (n, 3) from 0 to 1 for a colour, or (n,) int64 positions in `names`,
+    -1 for none, for a category. `more` says what more of a number is: "brighter"; `unit` is written behind it, after
+    `scale` multiplied it.
     """
 
     name: str
     words: str
-    kind: str  # number, colours or category
+    kind: str  # number, colour or category
     values: np.ndarray
     names: tuple[str, ...] = ()
     less: str = "lower"
     more: str = "higher"
     unit: str = ""
     scale: float = 1.0
-    parts: tuple[str, ...] = ()
 
     def at(self, rows: np.ndarray) -> Nuisance:
         """Return the same of some rows."""
@@ -86,9 +85,9 @@ def number(
     return Nuisance(name, words or name, "number", given, (), less, more, unit, scale)
 
 
-def colours(name: str, values: np.ndarray, words: str = "", parts: Sequence[str] = ("",)) -> Nuisance:
-    """Make a nuisance of colours (n, 3 k) from 0 to 1, NaN where there is none; `parts` name the k."""
-    return Nuisance(name, words or name, "colours", np.asarray(values, dtype=np.float64), parts=tuple(parts))
+def colour(name: str, values: np.ndarray, words: str = "") -> Nuisance:
+    """Make a nuisance of colours (n, 3) from 0 to 1, NaN where there is none."""
+    return Nuisance(name, words or name, "colour", np.asarray(values, dtype=np.float64))
 
 
 def category(name: str, values: Sequence[str | None], words: str = "") -> Nuisance:
@@ -111,7 +110,7 @@ def cells(one: Nuisance, most: int, seed: int = 0) -> Cells:
     """Cut a nuisance into at most `most` cells, and one more of images without a value; empty ones are left out."""
     if one.kind == "number":
         return _joined(*_quantiles(one.values, most))
-    if one.kind == "colours":
+    if one.kind == "colour":
         return _joined(*_clusters(one, most, seed))
     return _joined(*_values(one, most))
 
@@ -119,7 +118,7 @@ def cells(one: Nuisance, most: int, seed: int = 0) -> Cells:
 def kinds(one: Nuisance, seed: int = 0) -> Cells:
     """Cut a nuisance as a person would: a number into thirds, colours into four, a category into its values."""
     if one.kind != "number":
-        found = cells(one, COLOURS if one.kind == "colours" else VALUES, seed)
+        found = cells(one, COLOURS if one.kind == "colour" else VALUES, seed)
         return Cells(found.number, tuple(f"{one.words} {name}" for name in found.names))
     found = cells(one, THIRDS, seed)
     levels = [name for name in found.names if name != NONE]
@@ -183,7 +182,7 @@ def _clusters(one: Nuisance, most: int, seed: int) -> tuple[np.ndarray, list[str
         return found, [*(str(place) for place in range(k)), NONE]
     made = KMeans(k, n_init=1, random_state=seed).fit(one.values[known])
     found[known] = made.labels_
-    names = [colour_name(centre.reshape(-1, 3).mean(axis=0)) for centre in made.cluster_centers_]
+    names = [colour_name(centre) for centre in made.cluster_centers_]
     return found, [*_distinct(names), NONE]
 
 

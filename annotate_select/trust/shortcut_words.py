@@ -16,28 +16,40 @@ def how_it_differs(one: Nuisance, inside: np.ndarray, outside: np.ndarray, name:
     """Say how rows `inside` (n,) bool, called `name`, differ from rows `outside`, called `rest`."""
     if one.kind == "number":
         return _number(one, inside, outside, name, rest)
-    if one.kind == "colours":
+    if one.kind == "colour":
         return _colours(one, inside, outside, name, rest)
     return _category(one, inside, outside, name, rest)
 
 
-def ends(one: Nuisance, rows: np.ndarray, n: int) -> tuple[tuple[str, np.ndarray], ...]:
+def ends(one: Nuisance, rows: np.ndarray, others: np.ndarray, n: int) -> tuple[tuple[str, np.ndarray], ...]:
     """Return the two ends of a nuisance among some rows, up to n rows each, with words for them, the lower end first.
 
-    The ends of colours are black and white; of a category, its commonest value and all others.
+    Of a colour the ends lie where `others`, the rows of other classes, are on average, and away from it; of a category
+    they are its commonest value, and all others.
     """
     if one.kind == "category":
         codes = one.values[rows]
-        sizes = np.bincount(codes + 1)
-        common = int(sizes.argmax()) - 1
+        common = int(np.bincount(codes + 1, minlength=1).argmax()) - 1
         label = _value(one, common)
         return ((label, rows[codes == common][:n]), (f"not {label}", rows[codes != common][:n]))
-    values = one.values[rows] if one.kind == "number" else one.values[rows].mean(axis=1)
+    values = one.values[rows] if one.kind == "number" else _away(one.values[rows], one.values[others])
     known, values = rows[np.isfinite(values)], values[np.isfinite(values)]
     order = known[np.argsort(values, kind="stable")]
     half = min(n, len(order) // 2)
-    less, more = (one.less, one.more) if one.kind == "number" else ("darker", "lighter")
-    return ((less, order[:half]), (more, order[::-1][:half]))
+    low, high = order[:half], order[::-1][:half]
+    if one.kind == "number":
+        return ((one.less, low), (one.more, high))
+    names = [colour_name(one.values[end].mean(axis=0)) if half else "" for end in (low, high)]
+    return ((f"{names[0]}, as the rest", low), (f"{names[1]}, unlike the rest", high))
+
+
+def _away(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how far colours (n, 3) lie from the mean of others (m, 3) towards the mean of their own."""
+    if not len(mine) or not len(others):
+        return np.full(len(mine), np.nan)
+    away = np.nanmean(mine, axis=0) - np.nanmean(others, axis=0)
+    found: np.ndarray = mine @ away
+    return found
 
 
 def written(one: Nuisance, value: float) -> str:
@@ -73,14 +85,12 @@ def _area(mine: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def _colours(one: Nuisance, inside: np.ndarray, outside: np.ndarray, name: str, rest: str) -> str:
-    mine, theirs = (np.nanmean(one.values[rows], axis=0).reshape(-1, 3) for rows in (inside, outside))
-    part = int(np.linalg.norm(mine - theirs, axis=1).argmax())
-    where = f" {one.parts[part]}" if one.parts[part] else ""
-    first, second = colour_name(mine[part]), colour_name(theirs[part])
+    mine, theirs = (np.nanmean(one.values[rows], axis=0) for rows in (inside, outside))
+    first, second = colour_name(mine), colour_name(theirs)
     if first == second:
-        bands = [f"{100 * a:.0f} {100 * b:.0f} {100 * c:.0f} %" for a, b, c in (mine[part], theirs[part])]
-        return f"{name} is {first}{where}, of red, green, blue {bands[0]}, {rest} {bands[1]} on average"
-    return f"{name} is {first}{where} on average, {rest} {second}"
+        bands = [" ".join(f"{100 * band:.0f}" for band in colour.tolist()) for colour in (mine, theirs)]
+        return f"{name} is {first}, on average {bands[0]} % of red, green, blue, {rest} {bands[1]} %"
+    return f"{name} is {first} on average, {rest} {second}"
 
 
 def _category(one: Nuisance, inside: np.ndarray, outside: np.ndarray, name: str, rest: str) -> str:

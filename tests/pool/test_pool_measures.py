@@ -53,14 +53,15 @@ def test_the_quality_of_a_jpeg_is_read_from_its_tables(tmp_path: Path, quality: 
     assert np.isnan(jpeg_quality(None))
 
 
-def test_blur_takes_sharpness_and_hues_are_angles(tmp_path: Path) -> None:
+def test_blur_takes_sharpness_whatever_is_shown_and_hues_are_angles(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    fine = rng.integers(0, 255, (64, 64, 3))
-    coarse = np.repeat(np.repeat(rng.integers(0, 255, (8, 8, 3)), 8, axis=0), 8, axis=1)
-    assert (
-        numbers(saved(tmp_path / "fine.png", fine))["sharpness"]
-        > 5 * numbers(saved(tmp_path / "coarse.png", coarse))["sharpness"]
-    )
+    noise = rng.integers(0, 255, (200, 200, 3))
+    # of white noise with variance v the Laplacian has 20 v, the gradient 2 v in each of two directions
+    assert numbers(saved(tmp_path / "noise.png", noise))["sharpness"] == pytest.approx(5, abs=0.1)
+    faint = numbers(saved(tmp_path / "faint.png", 120 + noise // 16))["sharpness"]
+    assert faint == pytest.approx(5, abs=0.2)
+    Image.fromarray(noise.astype(np.uint8)).resize((100, 100)).resize((200, 200)).save(tmp_path / "blurred.png")
+    assert numbers(tmp_path / "blurred.png")["sharpness"] < 2
     for colour, hue in (((0, 255, 0), 120), ((0, 0, 255), 240), ((255, 0, 255), -60)):
         assert numbers(saved(tmp_path / "hue.png", np.full((9, 9, 3), colour)))["hue"] == pytest.approx(hue)
     assert np.isnan(numbers(saved(tmp_path / "gray.png", np.full((9, 9, 3), 128)))["hue"])

@@ -7,7 +7,7 @@ import pytest
 
 from annotate_select.errors import SelectionError
 from annotate_select.trust.colour_names import colour_name
-from annotate_select.trust.nuisances import category, cells, colours, column, kinds, named, names_the_class, number
+from annotate_select.trust.nuisances import category, cells, colour, column, kinds, named, names_the_class, number
 from annotate_select.trust.shortcut_words import ends, how_it_differs
 
 
@@ -34,7 +34,7 @@ def test_a_column_of_numbers_is_a_number() -> None:
 
 def test_colours_are_clustered_and_named() -> None:
     dark, light = np.array([0.05, 0.05, 0.4]), np.array([0.95, 0.95, 0.95])
-    cut = cells(colours("border", np.array([dark] * 5 + [light] * 5)), 4)
+    cut = cells(colour("border", np.array([dark] * 5 + [light] * 5)), 4)
     assert len(set(cut.number[:5])) == len(set(cut.number[5:])) == 1
     assert sorted(cut.names) == ["dark blue", "white"]
     assert colour_name(np.array([0.9, 0.5, 0.1])) == "orange"
@@ -76,15 +76,21 @@ def test_how_classes_differ_is_said_in_words() -> None:
     assert "another spread of hue" in how_it_differs(inner, night, ~night, "night", "day")
     camera = category("camera", ["Acme" if one else None for one in night], "camera")
     assert how_it_differs(camera, night, ~night, "night", "day").startswith("0 % of night have no camera, 100 % of day")
-    edge = colours("border", np.where(night[:, None], [0.0, 0.0, 0.4], [0.95, 0.95, 0.95]), parts=("at the border",))
-    assert (
-        how_it_differs(edge, night, ~night, "night", "day") == "night is dark blue at the border on average, day white"
-    )
+    edge = colour("border", np.where(night[:, None], [0.0, 0.0, 0.4], [0.95, 0.95, 0.95]))
+    assert how_it_differs(edge, night, ~night, "night", "day") == "night is dark blue on average, day white"
 
 
 def test_the_ends_are_the_extremes_and_never_overlap() -> None:
     level = number("brightness", [3.0, 1.0, 2.0, np.nan, 5.0], less="darker", more="brighter")
-    (low, dark), (high, bright) = ends(level, np.arange(5), 6)
+    (low, dark), (high, bright) = ends(level, np.arange(5), np.arange(0), 6)
     assert (low, dark.tolist(), high, bright.tolist()) == ("darker", [1, 2], "brighter", [4, 0])
-    (name, mine), (_, others) = ends(category("camera", ["a", "b", "a"], "camera"), np.arange(3), 6)
+    (name, mine), (_, others) = ends(category("camera", ["a", "b", "a"], "camera"), np.arange(3), np.arange(0), 6)
     assert (name, mine.tolist(), others.tolist()) == ("camera a", [0, 2], [1])
+
+
+def test_the_ends_of_a_colour_are_like_the_rest_and_unlike_it() -> None:
+    red, white = np.array([0.8, 0.1, 0.1]), np.array([1.0, 1.0, 1.0])
+    given = colour("corner", np.array([white, red, 0.9 * red + 0.1 * white, white, white, white]))
+    (like, same), (unlike, other) = ends(given, np.arange(4), np.array([4, 5]), 1)
+    assert (like, len(same), same[0] in (0, 3)) == ("white, as the rest", 1, True)
+    assert (unlike, other.tolist()) == ("red, unlike the rest", [1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotate_select.trust.nuisances import GROUP, Nuisance, category, colours, number
+from annotate_select.trust.nuisances import GROUP, Nuisance, category, colour, number
 from annotate_select.trust.shortcuts import Association, associations, enough, permuted
 
 
@@ -14,7 +14,7 @@ def noise(rng: np.random.Generator, n: int) -> list[Nuisance]:
     return [
         *(number(f"number {at}", rng.normal(size=n)) for at in range(6)),
         *(category(f"category {at}", [f"v{one}" for one in rng.integers(0, 2 + 3 * at, n)]) for at in range(4)),
-        *(colours(f"colour {at}", rng.random((n, 3))) for at in range(2)),
+        *(colour(f"colour {at}", rng.random((n, 3))) for at in range(2)),
     ]
 
 
@@ -28,7 +28,7 @@ def test_planted_shortcuts_are_found_the_strongest_first() -> None:
     planted = [
         number("brightness", y + rng.normal(size=200)),
         category("folder", [f"camera {one if rng.random() < 0.95 else 1 - one}" for one in y]),
-        colours("border", np.stack([0.3 + 0.3 * y + 0.1 * rng.normal(size=200)] * 3, axis=1)),
+        colour("border", np.stack([0.3 + 0.3 * y + 0.1 * rng.normal(size=200)] * 3, axis=1)),
     ]
     rows = associations([*noise(rng, 200), *planted], y, 2)
     assert set(found(rows)) == {"brightness", "folder", "border"}
