@@ -39,8 +39,17 @@ def test_people_and_a_model_are_heard(project_root: Path, truth: dict[str, str])
         assert found.agreement.alpha is not None
         assert 0.5 < found.agreement.alpha < 0.9
         assert "ana and ben agree on 15 of 20 images" in found.text()
+        told = [(one.annotator, one.labels, one.shared) for one in found.people.skills]
+        assert told == [("ana", 54, 20), ("ben", 20, 20)]
+        assert all(one.low < (one.accuracy or 0) < one.high for one in found.people.skills)
+        assert {one.key for one in found.people.pointing} == set(keys[15:])  # disputed: one against one
+        assert all(one.label is None and set(one.said) == {"ana", "ben"} for one in found.people.pointing)
+        assert "ana is right on about" in found.text()
         assert found.doubtful == project.review_counts()["doubtful"] == len(found.doubts)
-        assert all(one.label != one.suggestion for one in found.doubts)
+        assert all(one.label != one.suggestion and (one.quality < 0.5 or one.key in others) for one in found.doubts)
+        assert all(one.why[0].startswith(f"to a model it is {one.suggestion} with ") for one in found.doubts)
+        assert found.confident is not None
+        assert found.confident <= found.doubtful
         assert found.labelled == len(labels)
 
 

@@ -1,4 +1,4 @@
-"""Are the labels right: agreement of annotators, look-alikes with different labels, and labels a model contradicts."""
+"""Are the labels right: annotators' agreement and skill, look-alikes labelled differently, unlikely labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from annotate_select.annotations import events, images
 from annotate_select.errors import AnnotationError, FeaturesError
 from annotate_select.learning.head import mean_of
 from annotate_select.likeness import SAME_PICTURE, likeness_limit
+from annotate_select.steps.annotators import People, Skill, people
 from annotate_select.steps.embed import open_features
+from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
-from annotate_select.steps.review import review, review_counts
+from annotate_select.steps.review import ReviewItem, review, review_counts
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust.agreement import Agreement, agreement
 from annotate_select.trust.contradictions import contradictions
+from annotate_select.trust.label_errors import confident
+from annotate_select.trust.look_alikes import NEIGHBOURS
 
 __all__ = ["Contradiction", "Doubt", "LabelsReport", "check_labels"]
 
@@ -36,23 +40,34 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A label that a model contradicts which had not learned from it, and how sure it is, 0..1."""
+    """A label that is unlikely to what had not learned from it: what it rather is, how likely that is, 0..1, and why.
+
+    `quality` is how likely the label is right, 0..1, what its annotators said included; it orders the list.
+    """
 
     key: str
     label: str
     suggestion: str
     certainty: float
+    quality: float
+    why: list[str]
 
 
 @dataclass(frozen=True)
 class LabelsReport:
-    """What speaks against the labels; the lists hold the first hundred. `note` says what could not be looked at."""
+    """What speaks against the labels; the lists hold the first hundred. `note` says what could not be looked at.
+
+    `doubtful` labels are less likely than another class; of `confident` another class is as likely as it usually is of
+    its own images (confident learning), None without a model that could say so.
+    """
 
     labelled: int
     agreement: Agreement
     contradictions: list[Contradiction]
     doubtful: int
+    confident: int | None
     doubts: list[Doubt]
+    people: People
     note: str | None
 
     def as_dict(self) -> dict[str, object]:
@@ -61,13 +76,11 @@ class LabelsReport:
 
     def text(self) -> str:
         """Say it in plain sentences."""
-        lines = [_agreeing(self.agreement), *_pairs(self.agreement), _contradicting(self.contradictions)]
+        lines = [_agreeing(self.agreement), *_pairs(self.agreement), *_people(self.people)]
+        lines.append(_contradicting(self.contradictions))
         lines += [f"  {one.key} {one.label}, {one.other_key} {one.other_label}" for one in self.contradictions[:5]]
-        lines.append(
-            f"{self.doubtful:,} of {self.labelled:,} labels are contradicted by a model that had not learned from them"
-            + ("; the Review page has them under Likely wrong" if self.doubtful else "")
-        )
-        lines += [f"  {one.key} {one.label}: {one.suggestion}, {one.certainty:.0%} sure" for one in self.doubts[:5]]
+        lines.append(_doubting(self))
+        lines += [f"  {one.key} {one.label}: {'; '.join(one.why)}" for one in self.doubts[:5]]
         return "\n".join(lines + ([self.note] if self.note else []))
 
 
@@ -88,13 +101,45 @@ def check_labels(home: Home, features: str | None = None) -> LabelsReport:
         pairs, note = _contradictions(home, features), None
     except FeaturesError as error:
         pairs, note = [], f"look-alikes with different labels could not be looked for: {error}"
-    doubts = [
-        Doubt(one.key, one.label or "", one.suggestion, one.certainty or 0.0)
-        for one in review(home, "doubtful", MOST)
-        if one.suggestion is not None
-    ]
+    known = evidence(home)
+    doubts = [_doubt(home, one, known) for one in review(home, "doubtful", MOST)]
     labelled = len(images.keys_of(home.db, {one.image_id for one in said}, in_pool=True))
-    return LabelsReport(labelled, agreed, pairs, review_counts(home)["doubtful"], doubts, note)
+    doubtful = review_counts(home)["doubtful"]
+    sure = _confident(home, known)
+    return LabelsReport(labelled, agreed, pairs, doubtful, sure, doubts, people(home), note)
+
+
+def _confident(home: Home, known: Evidence | None) -> int | None:
+    """Count the labels that are confidently contradicted; audits, which chance chose, say what is usual."""
+    if known is None or len(known.ids) == 0:
+        return None
+    state = standing(home, known.ids)
+    rows = np.flatnonzero((state.labels != UNLABELLED) & state.in_pool & ~state.exam)
+    if len(rows) == 0:
+        return None
+    labels = state.labels[rows]
+    drawn = np.array([state.roles[row] == "audit" for row in rows.tolist()])
+    found = confident(known.together[rows], labels, drawn)
+    decided = [one.image_id for one in events.current_annotations(home.db) if one.kind == "final"]
+    less = (known.together[rows].argmax(axis=1) != labels) & ~np.isin(state.ids[rows], decided)
+    return int((less & (found.taken >= 0) & (found.taken != labels)).sum())
+
+
+def _doubt(home: Home, item: ReviewItem, known: Evidence | None) -> Doubt:
+    """Say what speaks against a label: the model, the look-alikes, people."""
+    suggestion, label = item.suggestion or "", item.label or ""
+    why = []
+    row = -1 if known is None else int(known.rows(np.array([item.image_id]))[0])
+    if known is not None and row >= 0:
+        number = home.config.classes.index(suggestion)
+        model, alike = float(known.held_out[row, number]), round(NEIGHBOURS * float(known.neighbours[row, number]))
+        why.append(f"to a model it is {suggestion} with {model:.0%}")
+        why += [f"so are {alike} of {NEIGHBOURS} look-alikes"] if alike else []
+    else:
+        why.append(f"to a model it is {suggestion} with {item.certainty or 0:.0%}")
+    others = sum(item.votes.values()) - item.votes.get(label, 0)
+    why += [f"{others} of {sum(item.votes.values())} people said something else"] if others else []
+    return Doubt(item.key, label, suggestion, item.certainty or 0.0, round(1 - item.doubt, 4), why)
 
 
 def _contradictions(home: Home, features: str | None) -> list[Contradiction]:
@@ -125,6 +170,41 @@ def _agreeing(found: Agreement) -> str:
 
 def _pairs(found: Agreement) -> list[str]:
     return [f"  {one.first} and {one.second} agree on {one.same:,} of {one.n:,} images" for one in found.pairs[:5]]
+
+
+def _people(found: People) -> list[str]:
+    lines = [_skilled(one) for one in found.skills if one.accuracy is not None]
+    if len(lines) == 2:
+        lines.append("  between two people it is mostly the model, where there is one, that tells whose mistake it was")
+    if found.pointing:
+        many = len(found.pointing)
+        lines.append(
+            f"on {many:,} image{'s' if many > 1 else ''} what people said points, by how often each of them is right, "
+            "to another class than the one that counts; nothing is changed, the Review page decides:"
+        )
+        lines += [
+            f"  {one.key} {one.label or 'disputed'}: {one.consensus} with {one.probability:.0%}"
+            for one in found.pointing[:5]
+        ]
+    return lines
+
+
+def _skilled(one: Skill) -> str:
+    takes = [f"calls {each.share:.0%} of {each.true} {each.said}" for each in one.confusions]
+    return (
+        f"  {one.annotator} is right on about {one.accuracy:.0%} ({one.low:.0%} to {one.high:.0%}), by {one.shared:,} "
+        f"images that others labelled, too" + (": " + ", ".join(takes) if takes else "")
+    )
+
+
+def _doubting(found: LabelsReport) -> str:
+    sure = f", {found.confident:,} of them confidently" if found.confident and found.doubtful else ""
+    said = (
+        f"{found.doubtful:,} of {found.labelled:,} labels are less likely than another class to a model and "
+        f"look-alikes that had not learned from them{sure}"
+    )
+    where = "; the Review page has them under Likely wrong, and a weak model doubts many that are right"
+    return said + (where if found.doubtful else "")
 
 
 def _contradicting(found: list[Contradiction]) -> str:

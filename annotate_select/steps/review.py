@@ -13,6 +13,7 @@ from annotate_select.annotations import events, exam, images
 from annotate_select.annotations.consensus import Consensus, consensus
 from annotate_select.annotations.events import CurrentAnnotation, StoredEvent
 from annotate_select.errors import AnnotationError, UnknownImages, did_you_mean, listed
+from annotate_select.steps.evidence import Against, contradicted
 from annotate_select.steps.home import Home
 from annotate_select.steps.opinions import Opinion, opinions, withheld
 
@@ -20,6 +21,7 @@ __all__ = ["LISTS", "ReviewItem", "Said", "review", "review_counts", "review_ite
 
 LISTS = ("disputed", "doubtful", "unsure", "flagged", "rejected")
 NOTHING = Consensus(None, "waiting", {})
+USUAL = 0.9  # share of labels that is right
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,16 @@ class _Facts:
 def review(home: Home, what: str, n: int = 50, offset: int = 0) -> list[ReviewItem]:
     """Return a list to review, the largest doubt first, from `offset` on; of equal doubts the latest comes first.
 
-    `disputed`: no class has most of the votes. `doubtful`: a label that the newest model contradicts without having
-    learned from it; the surer it is, the larger the doubt; never of the exam. `unsure` and `rejected`: by all who said
-    anything, or by more than said anything else. `flagged`: with a note that stands. Raises AnnotationError for others.
+    `disputed`: no class has most of the votes. `doubtful`: a label that is less likely than another class to the newest
+    model and the look-alikes, which had not learned from it; the worse its odds, the larger the doubt; never of the
+    exam. `unsure` and `rejected`: by all who said anything, or by more than said anything else. `flagged`: with a note
+    that stands. Raises AnnotationError for others.
     """
     if what not in LISTS:
         raise AnnotationError(f"there is no list {what!r} to review{did_you_mean(what, LISTS)}; choose {listed(LISTS)}")
     facts = _facts(home)
     ids = _of_list(home, facts)[what]
-    found = _items(home, facts, ids, open_minded=what == "doubtful")
+    found = _doubtful(home, facts, ids) if what == "doubtful" else _items(home, facts, ids)
     newest = {one: max((event.event_id for event in facts.said.get(one, [])), default=0) for one in ids}
     ordered = sorted(found, key=lambda item: (-item.doubt, -newest[item.image_id], item.image_id))
     return ordered[offset : offset + n]
@@ -90,7 +93,7 @@ def review_item(home: Home, image_id: int) -> ReviewItem:
     """Return one image as a reviewer sees it, whether or not it is on a list. Raises UnknownImages."""
     facts = _facts(home)
     doubtful = image_id in _of_list(home, facts)["doubtful"]  # that list says it already
-    found = _items(home, facts, [image_id], open_minded=doubtful)
+    found = _doubtful(home, facts, [image_id]) if doubtful else _items(home, facts, [image_id])
     if not found:
         raise UnknownImages(f"the pool has no image with the id {image_id}")
     return found[0]
@@ -114,40 +117,61 @@ def _of_list(home: Home, facts: _Facts) -> dict[str, list[int]]:
     lists = {what: [one for one, found in waiting.items() if found.state == what] for what in LISTS}
     lists["flagged"] = [one for one in facts.flags if not facts.decided.get(one, NOTHING).final]
     labels = {one: found.label for one, found in waiting.items() if found.label is not None and one not in facts.exam}
-    said = opinions(home, list(labels)) or {}
-    lists["doubtful"] = [one for one, label in labels.items() if one in said and said[one].label != label]
+    lists["doubtful"] = list(contradicted(home, labels))
     known = images.keys_of(home.db, {one for ids in lists.values() for one in ids}, in_pool=True)
     return {what: [one for one in ids if one in known] for what, ids in lists.items()}
 
 
-def _items(home: Home, facts: _Facts, ids: Sequence[int], *, open_minded: bool) -> list[ReviewItem]:
-    """Describe images; unless `open_minded`, a tenth has no suggestion, so that the exam's are not the only ones."""
+def _items(home: Home, facts: _Facts, ids: Sequence[int]) -> list[ReviewItem]:
+    """Describe images; a tenth has no suggestion, so that the exam's are not the only ones."""
     keys = images.keys_of(home.db, ids, in_pool=True)
     suggested = opinions(home, ids) or {}
-    hidden = {one for one, gap in zip(ids, withheld(home, ids), strict=True) if gap and not open_minded} | facts.exam
-    found = []
-    for one in keys:
-        decided = facts.decided.get(one, NOTHING)
-        opinion = suggested.get(one) if one not in hidden else None
-        found.append(
-            ReviewItem(
-                image_id=one,
-                key=keys[one],
-                state=decided.state,
-                label=decided.label,
-                votes=decided.votes,
-                said=[Said(a.annotator, a.kind, a.label, a.at, a.note) for a in facts.said.get(one, [])],
-                flags=[
-                    Said(flag.annotator, flag.kind, None, flag.said_at or flag.at, flag.note)
-                    for flag in facts.flags.get(one, [])
-                ],
-                final=decided.final,
-                suggestion=opinion.label if opinion else None,
-                certainty=opinion.probability if opinion else None,
-                doubt=_doubt(decided, opinion),
-            )
-        )
-    return found
+    hidden = {one for one, gap in zip(ids, withheld(home, ids), strict=True) if gap} | facts.exam
+    opinion_of = {one: suggested.get(one) if one not in hidden else None for one in keys}
+    return [
+        _item(facts, one, key, opinion_of[one], _doubt(facts.decided.get(one, NOTHING), opinion_of[one]))
+        for one, key in keys.items()
+    ]
+
+
+def _doubtful(home: Home, facts: _Facts, ids: Sequence[int]) -> list[ReviewItem]:
+    """Describe images whose labels are contradicted, each with what contradicts it."""
+    keys = images.keys_of(home.db, ids, in_pool=True)
+    decided = {one: facts.decided[one] for one in keys}
+    against = contradicted(home, {one: found.label for one, found in decided.items() if found.label is not None})
+    return [
+        _item(facts, one, keys[one], Opinion(what.suggestion, what.certainty), _contradicted(decided[one], what))
+        for one, what in against.items()
+    ]
+
+
+def _item(facts: _Facts, one: int, key: str, opinion: Opinion | None, doubt: float) -> ReviewItem:
+    decided = facts.decided.get(one, NOTHING)
+    return ReviewItem(
+        image_id=one,
+        key=key,
+        state=decided.state,
+        label=decided.label,
+        votes=decided.votes,
+        said=[Said(a.annotator, a.kind, a.label, a.at, a.note) for a in facts.said.get(one, [])],
+        flags=[
+            Said(flag.annotator, flag.kind, None, flag.said_at or flag.at, flag.note)
+            for flag in facts.flags.get(one, [])
+        ],
+        final=decided.final,
+        suggestion=opinion.label if opinion else None,
+        certainty=opinion.probability if opinion else None,
+        doubt=doubt,
+    )
+
+
+def _contradicted(decided: Consensus, against: Against) -> float:
+    """Say how likely a label is wrong, in 0..1: its odds, times those of every vote beyond the first."""
+    votes = decided.votes.get(decided.label or "", 1)
+    beyond = 2 * votes - sum(decided.votes.values()) - 1  # those for it, less those against it
+    wrong = (1 - against.quality) * (1 - USUAL) ** max(beyond, 0) * USUAL ** max(-beyond, 0)
+    right = against.quality * USUAL ** max(beyond, 0) * (1 - USUAL) ** max(-beyond, 0)
+    return wrong / (wrong + right)
 
 
 def _doubt(decided: Consensus, opinion: Opinion | None) -> float:

@@ -13,6 +13,7 @@ from annotate_select.files import digest, whole_folder
 from annotate_select.learning.head import Head, fit_head, mean_of
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
+from annotate_select.steps.evidence import write_evidence
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import saw_labels, training_rows
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
@@ -66,7 +67,7 @@ def _store(
     home: Home, features: Features, fitted: Head, state: Standing, rows: np.ndarray, left_out: int, seen: bool
 ) -> TrainedModel:
     groups = state.groups[rows] if state.groups is not None else None
-    record = TrainingRecord(features.ids[rows], state.labels[rows], groups)
+    record, seed = TrainingRecord(features.ids[rows], state.labels[rows], groups), home.config.seed
     while True:
         existing = models(home)
         number = existing[-1].number + 1 if existing else 1
@@ -82,7 +83,7 @@ def _store(
             "features_saw_labels": seen,
             "cv_accuracy": fitted.cv_accuracy,
             "left_out": left_out,
-            "seed": home.config.seed,
+            "seed": seed,
             "created_at": now(),
             "version": __version__,
             "libraries": libraries(),
@@ -94,6 +95,7 @@ def _store(
                 (folder / "model.json").write_text(json.dumps(description, indent=1))
                 write_record(folder, record)
                 write_opinions(folder, fitted, features.array, features.ids, rows)
+                write_evidence(folder, fitted, features.array[rows], record.ids, record.labels, groups, seed)
         except FileExistsError:
             continue  # another process stored that number meanwhile: take the next
         return load_model(home, number)
