@@ -26,6 +26,7 @@ __all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "reprod
 @click.option("--features", help="Name of the features to select on.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same picks.")
 @click.option("--audit", type=click.FloatRange(0, 1), help="Share of random audit picks (default .1).")
+@click.option("--relabel", type=click.FloatRange(0, 0.9), help="Share at most of second opinions, where worth more.")
 @click.option("--like", multiple=True, help="Key of an image of which similar_to and seals find more; may be repeated.")
 @click.option("--balance", help="Equally many of each kind, such as brightness: breaks a shortcut (none: do not).")
 @click.option(
@@ -49,6 +50,7 @@ def select(
     features: str | None,
     seed: int | None,
     audit: float | None,
+    relabel: float | None,
     like: tuple[str, ...],
     balance: str | None,
     output_: Path | None,
@@ -72,6 +74,7 @@ def select(
                 features=features,
                 seed=seed,
                 audit=audit,
+                relabel=relabel,
                 like=like,
                 balance=balance,
                 output=output_,
@@ -226,7 +229,9 @@ def _show_verified(output: Output, found: Verification) -> None:
 
 def _show_batch(output: Output, batch: Batch) -> None:
     audits = sum(pick.role == "audit" for pick in batch.picks)
-    lines = [f"batch {batch.number}: {len(batch.picks)} images ({audits} random audit picks), {batch.strategy}"]
+    again = sum(pick.role == "relabel" for pick in batch.picks)
+    kinds = f"{audits} random audit picks" + (f", {again} second opinions" if again else "")
+    lines = [f"batch {batch.number}: {len(batch.picks)} images ({kinds}), {batch.strategy}"]
     lines += [batch.note] if batch.note else []
     lines += [f"  {pick.image}: {pick.reason}" for pick in batch.picks[:5]]
     lines += [f"  and {len(batch.picks) - 5} more"] if len(batch.picks) > 5 else []

@@ -265,6 +265,7 @@ class Project:
         features: str | None = None,
         seed: int | None = None,
         audit: float | None = None,
+        relabel: float | None = None,
         like: Sequence[str] = (),
         balance: str | None = None,
         output: str | Path | None = None,
@@ -274,7 +275,8 @@ class Project:
         """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project).
 
         `like` are keys of images of which `similar_to` and `seals` find more. `balance` names something besides the
-        thing itself, such as brightness, of which each kind gets equally many picks within each predicted class.
+        thing itself, such as brightness, of which each kind gets equally many picks within each predicted class. With
+        `relabel`, at most that share of it is second opinions, where they are worth more than new images.
         """
         from annotate_select.steps.select import select
 
@@ -285,6 +287,7 @@ class Project:
             features=features,
             seed=seed,
             audit=audit,
+            relabel=relabel,
             like=like,
             balance=balance,
             output=_path(output),

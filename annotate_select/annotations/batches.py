@@ -17,7 +17,7 @@ __all__ = ["StoredBatch", "StoredPick", "batches", "newest", "picked_ids", "pick
 
 @dataclass(frozen=True)
 class StoredPick:
-    """One chosen image, with the role `pick` or `audit`."""
+    """One chosen image, with the role `pick`, `audit`, or `relabel` for a second opinion."""
 
     image_id: int
     role: str

@@ -32,6 +32,7 @@ from annotate_select.annotations.fold import judges
 __all__ = ["QueueItem", "QueueProgress", "hold", "next_images", "not_for_groups", "progress_counts", "release"]
 
 CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999 variables in old builds
+RELABEL = "relabel"  # the role of a pick for a second opinion
 SETTLING = ("label", "unsure", "reject", "final")  # a skip leaves the image open
 
 _picks, _exam, _images = schema.picks.c, schema.exam.c, schema.images.c
@@ -42,8 +43,8 @@ _current, _leases, _events = schema.current.c, schema.leases.c, schema.events.c
 class QueueItem:
     """An image to show; exam images have neither batch nor reason, and the screen must not tell them apart.
 
-    `role` is exam, or that of the pick: pick or audit. `suggestion` is what a model takes it for, with its `certainty`,
-    a probability; never there for the exam and for audits.
+    `role` is exam, or that of the pick: pick, audit or relabel. `suggestion` is what a model takes it for, with its
+    `certainty`, a probability; never there for the exam, audits and second opinions.
     """
 
     image_id: int
@@ -72,8 +73,8 @@ def next_images(
 ) -> list[QueueItem]:
     """Return up to `n` images for this annotator and lease them, so that nobody else gets them meanwhile.
 
-    First what the annotator took back, then the queue, last what they skipped. `overlap` annotators see each image;
-    one that a reviewer decided on is shown to nobody.
+    First what the annotator took back, then the queue, last what they skipped. `overlap` annotators see each image, and
+    one more for every time it was picked for a second opinion; one that a reviewer decided on is shown to nobody.
     The same call again gives the same images: a reload changes nothing.
     """
     at = time.time() if now is None else now
@@ -129,7 +130,7 @@ def progress_counts(db: Database, annotator: str, *, overlap: int = 1, now: floa
     at = time.time() if now is None else now
     newest = select(func.max(schema.batches.c.number)).scalar_subquery()
     of_batch = select(_picks.image_id).join(schema.images, _images.id == _picks.image_id)
-    of_batch = of_batch.where(_picks.batch == newest, _images.status == "ok")
+    of_batch = of_batch.where(_picks.batch == newest, _picks.role != RELABEL, _images.status == "ok")
     images_said = select(func.count(_current.image_id.distinct()))
     labels = select(func.count()).select_from(schema.current).where(_current.label.is_not(None))
     with db.read() as connection:
@@ -163,7 +164,7 @@ def _open(annotator: str, overlap: int, at: float) -> Select[int, str, int | Non
             _images.status == "ok",
             ~mine.where(_current.kind.in_(SETTLING)).exists(),
             ~decided,
-            _others(wanted.c.image_id, annotator, at) < overlap,
+            _others(wanted.c.image_id, annotator, at) < overlap + wanted.c.again,
         )
         .order_by(case((taken_back, 0), (said == "skip", 2), else_=1), wanted.c.place, wanted.c.image_id)
     )
@@ -201,8 +202,12 @@ def _others(image_id: ColumnElement[int], annotator: str, at: float) -> ColumnEl
 
 def _wanted() -> Subquery:
     """Ask for all exam images and picks, each once; their `place` in 0..1 mixes the exam evenly among the picks."""
-    again = schema.picks.alias("again")
-    repeated = exists().where(again.c.image_id == _picks.image_id, again.c.batch < _picks.batch)
+    earlier = schema.picks.alias("earlier")
+    repeated = exists().where(earlier.c.image_id == _picks.image_id, earlier.c.batch < _picks.batch)
+    asked = schema.picks.alias("asked")  # for second opinions: of an image's picks the last of these counts
+    counted = (asked.c.image_id, func.count().label("times"), func.max(asked.c.batch).label("last"))
+    again = select(*counted).where(asked.c.role == RELABEL).group_by(asked.c.image_id).subquery("again")
+    counts = case((again.c.last.is_not(None), _picks.batch == again.c.last), else_=~repeated)
     in_exam = exists().where(_exam.image_id == _picks.image_id)
     drawn = select(
         _exam.image_id,
@@ -210,10 +215,13 @@ def _wanted() -> Subquery:
         null().label("batch"),
         null().label("reason"),
         literal("exam").label("role"),
+        literal(0).label("again"),
     )
     place = _place([_picks.batch, _picks.position])
-    chosen = select(_picks.image_id, place, _picks.batch, _picks.reason, _picks.role)
-    return drawn.union_all(chosen.where(~in_exam, ~repeated)).subquery("wanted")
+    more = func.coalesce(again.c.times, 0).label("again")
+    chosen = select(_picks.image_id, place, _picks.batch, _picks.reason, _picks.role, more)
+    chosen = chosen.outerjoin(again, again.c.image_id == _picks.image_id).where(~in_exam, counts)
+    return drawn.union_all(chosen).subquery("wanted")
 
 
 def _place(order: Sequence[ColumnElement[int]]) -> Label[float | Decimal]:

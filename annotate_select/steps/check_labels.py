@@ -15,13 +15,14 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
 from annotate_select.steps.review import ReviewItem, review, review_counts
+from annotate_select.steps.second_opinions import worth_asking_again
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust.agreement import Agreement, agreement
 from annotate_select.trust.contradictions import contradictions
 from annotate_select.trust.label_errors import confident
 from annotate_select.trust.look_alikes import NEIGHBOURS
 
-__all__ = ["Contradiction", "Doubt", "LabelsReport", "check_labels"]
+__all__ = ["Competing", "Contradiction", "Doubt", "LabelsReport", "check_labels"]
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own limits (Content Analysis, 2004, section 11.4.2)
 MOST = 100  # of a list
@@ -54,6 +55,15 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Competing:
+    """How many of the next `n` labels are `worth` more as second opinions than on new images; `keys` names these."""
+
+    n: int
+    worth: int
+    keys: list[str]
+
+
+@dataclass(frozen=True)
 class LabelsReport:
     """What speaks against the labels; the lists hold the first hundred. `note` says what could not be looked at.
 
@@ -68,6 +78,7 @@ class LabelsReport:
     confident: int | None
     doubts: list[Doubt]
     people: People
+    second_opinions: Competing | None
     note: str | None
 
     def as_dict(self) -> dict[str, object]:
@@ -81,6 +92,7 @@ class LabelsReport:
         lines += [f"  {one.key} {one.label}, {one.other_key} {one.other_label}" for one in self.contradictions[:5]]
         lines.append(_doubting(self))
         lines += [f"  {one.key} {one.label}: {'; '.join(one.why)}" for one in self.doubts[:5]]
+        lines += _competing(self.second_opinions)
         return "\n".join(lines + ([self.note] if self.note else []))
 
 
@@ -106,7 +118,13 @@ def check_labels(home: Home, features: str | None = None) -> LabelsReport:
     labelled = len(images.keys_of(home.db, {one.image_id for one in said}, in_pool=True))
     doubtful = review_counts(home)["doubtful"]
     sure = _confident(home, known)
-    return LabelsReport(labelled, agreed, pairs, doubtful, sure, doubts, people(home), note)
+    again = _second_opinions(home, features)
+    return LabelsReport(labelled, agreed, pairs, doubtful, sure, doubts, people(home), again, note)
+
+
+def _second_opinions(home: Home, features: str | None) -> Competing | None:
+    found = worth_asking_again(home, features)
+    return None if found is None else Competing(found.n, len(found.keys), found.keys)
 
 
 def _confident(home: Home, known: Evidence | None) -> int | None:
@@ -205,6 +223,16 @@ def _doubting(found: LabelsReport) -> str:
     )
     where = "; the Review page has them under Likely wrong, and a weak model doubts many that are right"
     return said + (where if found.doubtful else "")
+
+
+def _competing(found: Competing | None) -> list[str]:
+    if found is None or not found.worth:
+        return []
+    share = min(0.9, found.worth / found.n)
+    return [
+        f"of the next {found.n:,} labels, {found.worth:,} are worth more as second opinions than on new images "
+        f"(ActiveLab); `annotate-select select --relabel {share:.2g}` asks for them"
+    ]
 
 
 def _contradicting(found: list[Contradiction]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,14 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
+from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
 from annotate_select.trust.leaks import blocked
 
 __all__ = ["Batch", "Pick", "select", "stored_batch"]
+
+MOST_RELABELLED = 0.9  # a batch has new images, too
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def select(
     features: str | None = None,
     seed: int | None = None,
     audit: float | None = None,
+    relabel: float | None = None,
     like: Sequence[str] = (),
     balance: str | None = None,
     output: Path | None = None,
@@ -76,11 +80,15 @@ def select(
     Never chosen: what is labelled, settled or still waiting from an earlier batch, the exam, and what the exam
     reserves (its groups and near-duplicates). `like` are keys of images of which `similar_to` and `seals` find more.
     `balance` (default: project.toml's) is a nuisance of which each kind gets equally many picks, see `steps.strata`.
-    Raises SelectionError or FeaturesError; nothing is stored then.
+    With `relabel`, up to that share of the batch (.9 at most) is second opinions on labelled images, where these are
+    worth more than new ones (ActiveLab). Raises SelectionError or FeaturesError; nothing is stored then.
     """
     defaults = home.config.select
     seed = home.config.seed if seed is None else seed
     audit = defaults.audit if audit is None else audit
+    relabel = defaults.relabel if relabel is None else relabel
+    if not 0 <= relabel <= MOST_RELABELLED:
+        raise SelectionError(f"relabel must be a share from 0 to {MOST_RELABELLED}, got {relabel}")
     strategy = strategy or defaults.strategy
     balance = balance or defaults.balance
     known_formats(formats)  # before anything is stored
@@ -94,10 +102,13 @@ def select(
         asked = strategy == "random" or len(rows) > 0  # chance stays chance, and "more like these" stays that
         ground = None if asked else emphasis(home, now)
         n = n or defaults.n
+        again, note = _again(home, opened, now, model, n, relabel)
+        new = n - len(again)
         picks = _choose(
-            home, opened, now, n, strategy, seed, audit, model, probabilities, rows, ground, strata, progress
+            home, opened, now, new, strategy, seed, audit, model, probabilities, rows, ground, strata, progress
         )
-        number = _store(home, opened, now, picks, model, seed, audit, like, ground, strata)
+        picks = replace(picks, note="; ".join(one for one in (picks.note, note) if one))
+        number = _store(home, opened, now, picks, again, model, seed, audit, like, ground, strata)
         progress("choosing", 1, 1, picks.strategy)
     return stored_batch(home, number, output=output, formats=formats)
 
@@ -134,6 +145,29 @@ def _opinion(home: Home, features: Features) -> tuple[TrainedModel | None, np.nd
     if not fitting or fitting[-1].classes != home.config.classes:
         return None, None
     return fitting[-1], fitting[-1].head.probabilities(features.array)
+
+
+def _again(
+    home: Home,
+    features: Features,
+    now: Standing,
+    model: TrainedModel | None,
+    n: int,
+    share: float,
+) -> tuple[list[batches.StoredPick], str]:
+    """Return the second opinions that are worth more than new images, and what to say of them."""
+    if share == 0:
+        return [], ""
+    found = second_opinions(home, features, now, model, n, free_rows(features, now))
+    if found is None:
+        return [], "no second opinions: it takes a model of these features that labels were held out from"
+    most = int(share * n)
+    again = [
+        batches.StoredPick(int(now.ids[row]), RELABEL, round(1 - float(score), 6), REASON)
+        for row, score in list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))[:most]
+    ]
+    alone = ", which wait for a second annotator" if again and found.people < 2 else ""
+    return again, f"{len(again):,} second opinions{alone}"
 
 
 def _choose(
@@ -199,6 +233,7 @@ def _store(
     features: Features,
     now: Standing,
     picks: Picks,
+    again: list[batches.StoredPick],
     model: TrainedModel | None,
     seed: int,
     audit: float,
@@ -207,6 +242,7 @@ def _store(
     strata: Strata | None,
 ) -> int:
     chosen = zip(picks.rows.tolist(), picks.roles, picks.scores.tolist(), picks.reasons, strict=True)
+    new = [batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen]
     return batches.store_batch(
         home.db,
         strategy=picks.strategy,
@@ -224,5 +260,5 @@ def _store(
             **({"balance": strata.name} if strata else {}),
         },
         note=picks.note + (f"; {strata.note}" if strata else ""),
-        picks=[batches.StoredPick(int(now.ids[row]), role, score, reason) for row, role, score, reason in chosen],
+        picks=new + again,
     )

@@ -200,3 +200,64 @@ def test_the_queue_is_emptied_once_whoever_asks(many: Database) -> None:
             say(many, image_id, annotator=annotator)
     assert sorted(seen) == list(range(1, 41))
     assert all(len(set(people)) == len(people) == 2 for people in seen.values())
+
+
+def ask_again(db: Database, ids: Sequence[int]) -> int:
+    picks = [StoredPick(image_id, "relabel", 1.0, "a second opinion") for image_id in ids]
+    return store_batch(
+        db, strategy="s", seed=0, audit=0.0, features_name=None, features_digest=None, model=None, settings={},
+        note="", picks=picks,
+    )  # fmt: skip
+
+
+def test_a_second_opinion_is_asked_of_somebody_else(many: Database) -> None:
+    batch(many, [9, 3])
+    say(many, 9)
+    say(many, 3)
+    assert ids(many, "ben") == []
+    ask_again(many, [3, 20])  # nobody was ever asked about 20: its label came with an import
+    say(many, 20, annotator="import")
+    assert ids(many, "ana") == [20]
+    assert ids(many, "ana") == [20]  # a reload changes nothing
+    release(many, "ana")
+    assert ids(many, "ben") == [3, 20]
+    [first, _] = next_images(many, "ben", 2, now=NOW)
+    assert (first.role, first.batch, first.reason) == ("relabel", 2, "a second opinion")
+    release(many, "ben")
+    say(many, 3, annotator="ben")
+    assert ids(many, "eva") == [20]
+    release(many, "eva")
+    assert progress_counts(many, "eva", now=NOW).left == 1
+
+
+def test_it_is_one_opinion_more_for_every_time_it_is_asked(many: Database) -> None:
+    batch(many, [9])
+    say(many, 9)
+    ask_again(many, [9])
+    say(many, 9, annotator="ben")
+    assert ids(many, "eva") == []
+    ask_again(many, [9])
+    assert ids(many, "eva") == [9]
+    say(many, 9, annotator="eva")
+    release(many, "eva")
+    assert ids(many, "dan") == []
+    assert ids(many, "dan", overlap=2) == [9]  # where two are asked anyway, the fourth is
+
+
+def test_what_is_taken_back_comes_once(many: Database) -> None:
+    batch(many, [9, 3])
+    say(many, 9, uid="first")
+    ask_again(many, [9])
+    take_back(many, 9, "first")
+    assert ids(many, "ana") == [9, 3]
+    assert ids(many, "ben") == [9]
+    say(many, 9, "final", annotator="ben")
+    assert ids(many, "ana") == [3]
+
+
+def test_second_opinions_are_no_part_of_what_is_done_of_a_batch(many: Database) -> None:
+    batch(many, [9, 3])
+    say(many, 9)
+    ask_again(many, [9])
+    found = progress_counts(many, "ben", now=NOW)
+    assert (found.batch_done, found.batch_total) == (0, 0)
