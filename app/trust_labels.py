@@ -7,7 +7,7 @@ from gallery import gallery
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
-from annotate_select.steps.annotators import Skill
+from annotate_select.steps.annotators import Pointing, Skill
 from annotate_select.steps.check_labels import LabelsReport
 
 __all__ = ["labels_panel"]
@@ -74,15 +74,9 @@ def _unlikely(project: Project, found: LabelsReport) -> None:
     pointing = [one for one in found.people.pointing[:PAIRS] if one.key in ids]
     if pointing:
         st.markdown("**Where skill points to another class than the votes**")
-    said = {one.key: ", ".join(f"{name}: {label}" for name, label in one.said.items()) for one in pointing}
-    gallery(
-        project,
-        [
-            (
-                ids[one.key],
-                f"**{one.label or 'disputed'}** · {one.consensus} with {one.probability:.0%} · {said[one.key]}",
-            )
-            for one in pointing
-        ],
-        "pointing",
-    )
+    gallery(project, [(ids[one.key], _pointed(one)) for one in pointing], "pointing")
+
+
+def _pointed(one: Pointing) -> str:
+    said = ", ".join(f"{name}: {label}" for name, label in one.said.items())
+    return f"**{one.label or 'disputed'}** · {one.consensus} with {one.probability:.0%} · {said}"

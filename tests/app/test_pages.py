@@ -390,6 +390,23 @@ def test_the_trust_page_writes_a_signed_report_and_offers_it(measured: Project) 
     assert offered.proto.label == f"Download {page.name}"
 
 
+def test_the_trust_page_shows_annotators_and_the_least_likely_labels(measured: Project) -> None:
+    labels = measured.labels()
+    keys = sorted(set(labels) - set(measured.exam_keys()))[:15]
+    wrong = {key: next(one for one in measured.classes if one != labels[key]) for key in keys[:4]}
+    measured.annotate({key: wrong.get(key, labels[key]) for key in keys}, annotator="ben")
+    at = opened("trust", measured)
+    at.button(key="check_labels").click().run()
+    assert errors(at) == []
+    shown = at.dataframe[0].value
+    assert "ben" in list(shown["annotator"])
+    assert all(str(one).endswith(")") for one in shown["right"])
+    said = words(at)
+    assert "**disputed** · " in said
+    assert "ben: " in said
+    assert measured.check.labels().doubts == [] or "to a model it is " in said
+
+
 def test_a_project_without_doubts_has_nothing_to_review(project: Project) -> None:
     at = opened("review", project, "rita")
     assert errors(at) == []
