@@ -1,13 +1,13 @@
 """How well wrong labels are found, and what several people's labels of one image come to.
 
-    python benchmarks/labels.py [--data FOLDER] [--kinds pixels,efficientnet_lite0] [--sets traffic_lights,blood_cells] [--seeds 3]
+    python benchmarks/labels.py [--data FOLDER] [--kinds pixels,efficientnet_lite0] [--sets a,b] [--seeds 3]
 
 prints two tables. Wrong labels: the area under precision and recall of a ranking of labels, those of three real people
 (cifar10_small, each person alone) and planted ones: 20 % called any other class, or the next one. `package`: odds of
 cross-validation and look-alikes together, as `check labels` ranks; `cleanlab`: what it does by default, from the same
 cross-validation; `probability` is that of cleanlab computed here, for where it is not installed. Consensus: how often
-the votes of two or three people, ties drawn, and the package's estimate, without and with a model's word, are right; and
-crowd-kit's Dawid and Skene, where it is installed.
+the votes of two or three people, ties drawn, and the package's estimate, without and with a model's word, are right;
+and crowd-kit's Dawid and Skene, where it is installed.
 
 The way to rank was chosen among four (probability, margin, odds, probability plus margin) on weather, sign_digits and
 trashnet with planted mistakes and on 2,000 other images of cifar10_small; the images here had no part in it.
