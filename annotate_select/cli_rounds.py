@@ -88,9 +88,22 @@ def select(
 @click.option("--size", type=click.IntRange(min=1), help="How many images in all (default: project.toml's exam.size).")
 @click.option("--new-ground", is_flag=True, help="Add images that `check drift` called new, to their share.")
 @click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: exam.csv).")
+@click.option(
+    "--active", type=click.IntRange(min=1), help="Instead: draw so many images where the newest model may err."
+)
 @pass_output
-def exam(output: Output, size: int | None, new_ground: bool, output_: Path | None) -> None:
-    """Draw the exam, or grow it, and write what of it is still to be labelled."""
+def exam(output: Output, size: int | None, new_ground: bool, output_: Path | None, active: int | None) -> None:
+    """Draw the exam, or grow it, and write what of it is still to be labelled.
+
+    With --active N a second, small exam is drawn beside it: where the newest model may err, each image by a known
+    chance, so that `evaluate` gives an unbiased accuracy from few labels.
+    """
+    if active is not None:
+        if size is not None or new_ground:
+            raise click.UsageError("--active draws a second exam; --size and --new-ground grow the exam: one at a time")
+        second = output.open().active_exam(active, output=output_)
+        output.show(second.as_dict(), second.text())
+        return
     drawn = output.open().exam(size, new_ground=new_ground, output=output_)
     text = f"exam of {drawn.size} images, {drawn.labelled} labelled; {len(drawn.to_label)} to label in {drawn.path}"
     output.show(asdict(drawn), text)

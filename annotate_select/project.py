@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from annotate_select.features.health import Health
     from annotate_select.features.store import Features
     from annotate_select.selection.select import Strategy
+    from annotate_select.steps.active_exam import ActiveExam
     from annotate_select.steps.add import AddReport
     from annotate_select.steps.alike import Alike
     from annotate_select.steps.batches import BatchInfo, PickInfo
@@ -256,6 +257,16 @@ class Project:
         from annotate_select.steps.exam import draw
 
         return draw(self._home, size, new_ground=new_ground, output=_path(output))
+
+    def active_exam(self, n: int, *, output: str | Path | None = None) -> ActiveExam:
+        """Draw n images where the newest model may err, each by a known chance, as a second exam; `evaluate` uses it.
+
+        They are kept from training like the exam. Raises LearningError without a model, ExamError while images of the
+        one before have no label, or when too few images are left.
+        """
+        from annotate_select.steps.active_exam import draw
+
+        return draw(self._home, n, output=_path(output))
 
     def select(
         self,

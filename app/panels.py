@@ -144,4 +144,5 @@ def _button(project: Project, status: Status, text: str, command: list[str]) -> 
 def _left_to_pick(status: Status) -> int:
     """Count the images that no batch, exam or label has touched."""
     settled = sum(n for state, n in status.states.items() if state != "skipped")
-    return max(0, status.images - settled - status.waiting - (status.exam_total - status.exam_labelled))
+    measuring = status.exam_total - status.exam_labelled + status.active_total - status.active_labelled
+    return max(0, status.images - settled - status.waiting - measuring)

@@ -40,6 +40,8 @@ def exam_panel(project: Project) -> None:
         show("\n".join([f"**{_sentence(head)}**", "", *(f"- {line.strip()}" for line in lines)]))
     if report.marked_late is not None:
         st.caption(_sentence(report.marked_late))
+    if report.active is not None:
+        st.write(_sentence(report.active.text()))
     if status.models > 1:
         _progress(project)
     _pictures(report)

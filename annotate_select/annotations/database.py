@@ -169,17 +169,32 @@ def _reading_engine(path: Path) -> Engine:
         # only true while no log holds newer transactions.
         log = path.with_name(f"{path.name}-wal")
         still = "" if log.exists() and log.stat().st_size else "&immutable=1"
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro{still}",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
+        try:
+            _complete(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Give a file of an older version that cannot be brought up to date what it lacks: tables, empty, in memory."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for table in (schema.active_exam,):
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table.name]).fetchone()
+        if known is None:
+            connection.execute(f"CREATE TEMP TABLE {table.name} ({', '.join(table.c.keys())})")
 
 
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -61,7 +61,32 @@ def to_version_2(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: list[Migration] = [(2, to_version_2)]
+# As version 3 had it.
+ACTIVE_EXAM_3 = """
+CREATE TABLE active_exam (
+    draw INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    image_id INTEGER NOT NULL,
+    chance FLOAT NOT NULL,
+    error FLOAT NOT NULL,
+    pool INTEGER NOT NULL,
+    model INTEGER NOT NULL,
+    drawn_at VARCHAR(32) NOT NULL,
+    seed INTEGER NOT NULL,
+    PRIMARY KEY (draw, position),
+    UNIQUE (draw, image_id),
+    FOREIGN KEY(image_id) REFERENCES images (id)
+)
+"""
+
+
+def to_version_3(connection: Connection) -> None:
+    """Make room for exams that are drawn where a model may err."""
+    connection.execute(text(ACTIVE_EXAM_3))
+    connection.execute(text("CREATE INDEX active_exam_by_image ON active_exam (image_id)"))
+
+
+MIGRATIONS: list[Migration] = [(2, to_version_2), (3, to_version_3)]
 
 
 def migrate(connection: Connection, version: int, steps: Sequence[Migration] = MIGRATIONS) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
 )
 
@@ -35,7 +36,7 @@ CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999
 RELABEL = "relabel"  # the role of a pick for a second opinion
 SETTLING = ("label", "unsure", "reject", "final")  # a skip leaves the image open
 
-_picks, _exam, _images = schema.picks.c, schema.exam.c, schema.images.c
+_picks, _exam, _active, _images = schema.picks.c, schema.exam.c, schema.active_exam.c, schema.images.c
 _current, _leases, _events = schema.current.c, schema.leases.c, schema.events.c
 
 
@@ -176,7 +177,7 @@ def _not_for_groups(annotator: str | None, at: float) -> CompoundSelect[int]:
     if annotator is not None:
         looked_at = looked_at.where(_leases.annotator != annotator)
     audits = select(_picks.image_id).where(_picks.role == "audit")
-    return settled.union(select(_exam.image_id), looked_at, audits)
+    return settled.union(select(_exam.image_id), select(_active.image_id), looked_at, audits)
 
 
 def _in_pool(connection: Connection, ids: Sequence[int]) -> set[int]:
@@ -201,27 +202,36 @@ def _others(image_id: ColumnElement[int], annotator: str, at: float) -> ColumnEl
 
 
 def _wanted() -> Subquery:
-    """Ask for all exam images and picks, each once; their `place` in 0..1 mixes the exam evenly among the picks."""
+    """Ask for all exam images and picks, each once; their `place` in 0..1 mixes the exams evenly among the picks."""
     earlier = schema.picks.alias("earlier")
     repeated = exists().where(earlier.c.image_id == _picks.image_id, earlier.c.batch < _picks.batch)
     asked = schema.picks.alias("asked")  # for second opinions: of an image's picks the last of these counts
     counted = (asked.c.image_id, func.count().label("times"), func.max(asked.c.batch).label("last"))
     again = select(*counted).where(asked.c.role == RELABEL).group_by(asked.c.image_id).subquery("again")
     counts = case((again.c.last.is_not(None), _picks.batch == again.c.last), else_=~repeated)
-    in_exam = exists().where(_exam.image_id == _picks.image_id)
-    drawn = select(
-        _exam.image_id,
-        _place([_exam.position]),
-        null().label("batch"),
-        null().label("reason"),
-        literal("exam").label("role"),
-        literal(0).label("again"),
+    in_exam = or_(
+        exists().where(_exam.image_id == _picks.image_id), exists().where(_active.image_id == _picks.image_id)
     )
+    drawn = _exam_row(_exam.image_id, _place([_exam.position]))
+    before = schema.active_exam.alias("before")
+    known = or_(
+        exists().where(_exam.image_id == _active.image_id),
+        exists().where(before.c.image_id == _active.image_id, before.c.draw < _active.draw),
+    )
+    doubted = _exam_row(_active.image_id, _place([_active.draw, _active.position])).where(~known)
     place = _place([_picks.batch, _picks.position])
     more = func.coalesce(again.c.times, 0).label("again")
     chosen = select(_picks.image_id, place, _picks.batch, _picks.reason, _picks.role, more)
     chosen = chosen.outerjoin(again, again.c.image_id == _picks.image_id).where(~in_exam, counts)
-    return drawn.union_all(chosen).subquery("wanted")
+    return drawn.union_all(doubted, chosen).subquery("wanted")
+
+
+def _exam_row(
+    image_id: ColumnElement[int], place: Label[float | Decimal]
+) -> Select[int, float | Decimal, None, None, str, int]:
+    """Ask for exam images as `_wanted` has them: without what would tell them apart."""
+    role, again = literal("exam").label("role"), literal(0).label("again")
+    return select(image_id, place, null().label("batch"), null().label("reason"), role, again)
 
 
 def _place(order: Sequence[ColumnElement[int]]) -> Label[float | Decimal]:

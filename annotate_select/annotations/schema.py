@@ -20,6 +20,7 @@ __all__ = [
     "READABLE_SINCE",
     "SCHEMA_VERSION",
     "TRIGGERS",
+    "active_exam",
     "batches",
     "class_changes",
     "current",
@@ -32,7 +33,7 @@ __all__ = [
     "settings",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 READABLE_SINCE = 1  # what is read-only cannot be brought up to date, and can be read as it is from this version on
 
 metadata = MetaData()
@@ -149,6 +150,23 @@ exam = Table(
     Column("position", Integer, nullable=False, unique=True),
     Column("drawn_at", String(32), nullable=False),
     Column("seed", Integer, nullable=False),
+)
+
+# Exams drawn where a model may err: each image with the chance it was drawn by, and how likely the model was wrong.
+active_exam = Table(
+    "active_exam",
+    metadata,
+    Column("draw", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("image_id", Integer, ForeignKey("images.id"), nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("error", Float, nullable=False),
+    Column("pool", Integer, nullable=False),
+    Column("model", Integer, nullable=False),
+    Column("drawn_at", String(32), nullable=False),
+    Column("seed", Integer, nullable=False),
+    UniqueConstraint("draw", "image_id"),
+    Index("active_exam_by_image", "image_id"),
 )
 
 class_changes = Table(

@@ -101,6 +101,8 @@ def _figures(report: ExamReport) -> str:
     )
     if report.powered is not None:
         said.append(f"A second estimate, {report.powered.text()}.")
+    if report.active is not None:
+        said.append(_sentence(report.active.text()))
     if report.unlabelled:
         said.append(f"{report.unlabelled:,} more exam images have no label yet and do not count.")
     return _section("Figures", _list(said))
@@ -190,6 +192,9 @@ def _drawn(drawn: Drawn) -> str:
         ),
         ("leak check", leak),
     ]
+    if drawn.active is not None:
+        said = "{size} images by the doubts of model {model} from {pool}, on {at}, seed {seed}".format(**drawn.active)
+        rows.append(("second exam", f"{said}; their chances are in the project's database"))
     return _section("How the exam was drawn", _pairs(rows))
 
 

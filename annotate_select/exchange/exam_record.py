@@ -39,6 +39,7 @@ class Drawn:
     left_out: int
     learned_from: int | None
     learned_too_near: int | None
+    active: Mapping[str, object] | None = None  # the newest second exam: its number, model, size, pool, time and seed
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def add_batch(home: Home, chosen: Sequence[str | int], reason: str) -> tuple[int
     said = consensus(events.current_annotations(home.db))
     settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
     queued = {pick.image_id for batch in stored.batches(home.db) for pick in stored.picks_of(home.db, batch.number)}
-    fresh = [one for one in ids if one not in settled | queued | set(exam.exam_ids(home.db))]
+    fresh = [one for one in ids if one not in settled | queued | set(exam.kept_ids(home.db))]
     if not fresh:
         return None, 0
     number = stored.store_batch(

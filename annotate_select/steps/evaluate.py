@@ -10,6 +10,7 @@ import numpy as np
 from annotate_select.errors import ExamError, FeaturesError, LearningError, listed
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
+from annotate_select.steps.active_exam import active_estimate
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.home import Home, now
@@ -68,6 +69,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
         columns=columns_of(home, state.ids[rows].tolist()),
         seed=home.config.seed,
     )
+    report = replace(report, active=active_estimate(home, model))
     mark = mark_of(home)
     late = _remember_mark(home, model, mark)
     if mark is not None:
@@ -176,7 +178,7 @@ def exam_rows(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np
     if features.digest != model.features_digest:
         raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
     state = standing(home, features.ids, model.classes)
-    exam = np.flatnonzero(state.exam & state.in_pool)
+    exam = np.flatnonzero(state.random & state.in_pool)
     if len(exam) == 0:
         raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
     rows = exam[state.labels[exam] != UNLABELLED]
@@ -195,7 +197,7 @@ def audit(home: Home) -> AuditReport:
     state = standing(home, features.ids)
     rows, _ = training_rows(features, state)
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
-    exam = np.flatnonzero(state.exam & state.in_pool & (state.labels != UNLABELLED))
+    exam = np.flatnonzero(state.random & state.in_pool & (state.labels != UNLABELLED))
     classes, centre, choose = len(home.config.classes), mean_of(features.array), not model.features_saw_labels
     report = compare_audit(
         features.array[rows],

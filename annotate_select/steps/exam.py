@@ -56,7 +56,7 @@ def draw(home: Home, size: int | None = None, *, new_ground: bool = False, outpu
                 wanted,
                 exclude=_excluded(home, now) | ~new,
                 groups=now.groups,
-                taken=np.flatnonzero(now.exam),
+                taken=np.flatnonzero(now.random),
             )
             stored.add_to_exam(home.db, [int(now.ids[row]) for row in rows], home.config.seed)
             now = standing(home)

@@ -37,4 +37,4 @@ def pool_certainty(home: Home, model: TrainedModel) -> np.ndarray | None:
         return None
     ids, sure = said
     pool = images.pool_table(home.db).ids
-    return sure[np.isin(ids, pool) & ~np.isin(ids, stored.exam_ids(home.db))]
+    return sure[np.isin(ids, pool) & ~np.isin(ids, stored.kept_ids(home.db))]

@@ -146,7 +146,7 @@ def _drawn(home: Home, number: int) -> Drawn:
     model = load_model(home, number)
     features = open_features(home, model.features)
     state = standing(home, features.ids, model.classes)
-    exam = state.exam & state.in_pool
+    exam = state.random & state.in_pool
     leaks = blocked(features.array, np.flatnonzero(state.exam), state.groups)
     reserved = leaks.rows & ~state.exam & state.in_pool
     learned = read_record(model_folder(home, number))
@@ -160,9 +160,18 @@ def _drawn(home: Home, number: int) -> Drawn:
         ),
         reserved=int(reserved.sum()),
         left_out=int((reserved & (state.labels != UNLABELLED)).sum()),
+        active=_active(home),
         learned_from=None if learned is None else len(learned.ids),
         learned_too_near=None if learned is None else int(np.isin(learned.ids, state.ids[leaks.rows]).sum()),
     )
+
+
+def _active(home: Home) -> dict[str, object] | None:
+    second = stored.active_exam(home.db)
+    if second is None:
+        return None
+    plain = {name: value for name, value in vars(second).items() if name != "images"}
+    return {**plain, "size": len(second.images)}
 
 
 def _rests(home: Home, number: int) -> Rests:

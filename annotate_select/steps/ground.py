@@ -105,7 +105,7 @@ def _stamp(home: Home, seed: int) -> object:
     """Return what differs once images, features or the exam have changed; quick to find out."""
     folder = home.store().folder
     files = sorted((str(path), path.stat().st_mtime_ns) for path in folder.glob("*/*.npy"))
-    return seed, files, home.config.select.features, images.counts(home.db), len(exam.exam_ids(home.db))
+    return seed, files, home.config.select.features, images.counts(home.db), len(exam.kept_ids(home.db))
 
 
 def _made(home: Home, features: str | None, seed: int, stamp: object) -> Ground:

@@ -119,7 +119,7 @@ def _by_label(home: Home) -> tuple[list[Group], dict[int, int]]:
     groups += [Group(name, "state") for name in states.values()]
     place = {name: number for number, name in enumerate(classes, start=1)}
     place_of_state = {state: len(classes) + number for number, state in enumerate(states, start=1)}
-    hidden = set(exam.exam_ids(home.db))
+    hidden = set(exam.kept_ids(home.db))
     found = {
         image_id: place.get(one.label, 0) if one.label is not None else place_of_state.get(one.state, 0)
         for image_id, one in consensus(events.current_annotations(home.db)).items()
@@ -153,13 +153,13 @@ def _by_batch(home: Home) -> tuple[list[Group], dict[int, int]]:
         place = shown.index(number) + first if number in shown else 1
         for pick in batches.picks_of(home.db, number):
             found.setdefault(pick.image_id, place)
-    for image_id in exam.exam_ids(home.db):
+    for image_id in exam.kept_ids(home.db):
         found.pop(image_id, None)
     return [Group("not picked", "none"), *(Group(name, "step") for name in names)], found
 
 
 def _by_age(home: Home) -> tuple[list[Group], dict[int, int]]:
-    hidden = set(exam.exam_ids(home.db))
+    hidden = set(exam.kept_ids(home.db))
     newest: dict[int, datetime] = {}
     for one in events.current_annotations(home.db):
         if one.label is not None and one.image_id not in hidden and (at := _time(one.at)) is not None:
@@ -202,7 +202,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _labels_shown(home: Home) -> dict[int, str]:
-    hidden = set(exam.exam_ids(home.db))
+    hidden = set(exam.kept_ids(home.db))
     said = consensus(events.current_annotations(home.db)).items()
     return {image_id: one.label for image_id, one in said if one.label is not None and image_id not in hidden}
 

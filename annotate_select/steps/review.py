@@ -108,7 +108,7 @@ def _facts(home: Home) -> _Facts:
     for event in events.history(home.db, kind="flag"):
         if not event.undone:
             flags[event.image_id].append(event)
-    return _Facts(dict(said), dict(flags), consensus(current), set(exam.exam_ids(home.db)))
+    return _Facts(dict(said), dict(flags), consensus(current), set(exam.kept_ids(home.db)))
 
 
 def _of_list(home: Home, facts: _Facts) -> dict[str, list[int]]:

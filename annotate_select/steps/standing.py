@@ -24,8 +24,9 @@ class Standing:
     """Columns of n rows.
 
     `labels` holds class numbers or UNLABELLED; `settled` marks rows that need no annotation any more: labelled,
-    rejected, unsure or disputed; `waiting` rows picked earlier and still in the queue; `tokens` a stable 64-bit
-    identity of each image, made from its bytes.
+    rejected, unsure or disputed; `waiting` rows picked earlier and still in the queue; `exam` rows that measure and
+    are never trained on, `random` those of them that were drawn by chance alone and make the exam's figures; `tokens` a
+    stable 64-bit identity of each image, made from its bytes.
     """
 
     ids: np.ndarray
@@ -35,6 +36,7 @@ class Standing:
     settled: np.ndarray
     waiting: np.ndarray
     exam: np.ndarray
+    random: np.ndarray
     groups: np.ndarray | None
     tokens: np.ndarray
     roles: list[str]
@@ -62,7 +64,8 @@ def standing(home: Home, ids: np.ndarray | None = None, classes: Sequence[str] |
         labels=labels,
         settled=settled,
         waiting=picked & ~settled,
-        exam=_marked(exam.exam_ids(home.db), row),
+        exam=_marked(exam.kept_ids(home.db), row),
+        random=_marked(exam.exam_ids(home.db), row),
         groups=_numbered(groups),
         tokens=np.array([int(table.fingerprints[i][:16], 16) if i >= 0 else 0 for i in at.tolist()], dtype=np.uint64),
         roles=roles,

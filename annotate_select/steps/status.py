@@ -46,6 +46,8 @@ class Status:
     models: int
     accuracy: float | None
     advice: str
+    active_total: int = 0  # images of exams drawn where a model may err, beside the exam's own
+    active_labelled: int = 0
     enough: str | None = None  # whether more labels are worth it, in a sentence
 
     def as_dict(self) -> dict[str, object]:
@@ -63,6 +65,11 @@ class Status:
             f"features  {', '.join(self.features) or 'none'}",
             f"labels    {self.labelled:,} ({classes})" + (f"; {other}" if other else ""),
             f"exam      {self.exam_labelled:,} of {self.exam_total:,} labelled",
+            *(
+                [f"          {self.active_labelled:,} of {self.active_total:,} drawn by doubt"]
+                if self.active_total
+                else []
+            ),
             f"batches   {self.batches:,}, {self.waiting:,} picks still to label",
             f"models    {self.models:,}"
             + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else ""),
@@ -84,6 +91,7 @@ def status(home: Home) -> Status:
             per_class[one.label] = per_class.get(one.label, 0) + 1
     settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
     drawn = exam.exam_ids(home.db)
+    by_doubt = set(exam.kept_ids(home.db)) - set(drawn)
     chosen = batches.batches(home.db)
     picked = batches.picked_ids(home.db)
     trained = models(home)
@@ -97,6 +105,8 @@ def status(home: Home) -> Status:
         exam_total=len(drawn),
         exam_labelled=sum(1 for image_id in drawn if image_id in settled),
         waiting=len(picked - settled),
+        active_total=len(by_doubt),
+        active_labelled=len(by_doubt & settled),
         batches=len(chosen),
         features=_feature_names(home),
         models=len(trained),
@@ -144,13 +154,16 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         return "compute features: annotate-select embed"
     if facts.exam_total == 0:
         return "draw the exam before anything is selected: annotate-select exam"
-    if facts.waiting or facts.exam_labelled < facts.exam_total:
-        left = facts.waiting + facts.exam_total - facts.exam_labelled
+    left = facts.waiting + facts.exam_total - facts.exam_labelled + facts.active_total - facts.active_labelled
+    if left:
         return f"label the {left:,} images in the queue: annotate-select app"
     if facts.batches == 0:
         return "choose the first batch: annotate-select select"
     newest = trained[-1].labels if trained else 0
-    if np.count_nonzero(list(facts.per_class.values())) >= 2 and newest < facts.labelled - facts.exam_labelled:
+    if (
+        np.count_nonzero(list(facts.per_class.values())) >= 2
+        and newest < facts.labelled - facts.exam_labelled - facts.active_labelled
+    ):
         return "train on the new labels: annotate-select train, then evaluate"
     if trained and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"

@@ -35,7 +35,7 @@ class ActiveDraw:
 class ActiveEstimate:
     """The accuracy on a pool of `pool` images, from `n` of them drawn where the model may err; 95 % interval.
 
-    `worth` is how many images drawn at random would tell as much.
+    `worth` is how many images drawn at random would tell as much, `drawn_by` the model whose doubts were followed.
     """
 
     accuracy: float
@@ -43,6 +43,7 @@ class ActiveEstimate:
     n: int
     pool: int
     worth: float
+    drawn_by: int | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -51,15 +52,17 @@ class ActiveEstimate:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ActiveEstimate:
         """Read what `as_dict` gave, also after it went through JSON."""
-        plain = {name: values[name] for name in ("accuracy", "n", "pool", "worth")}
+        plain = {name: values[name] for name in ("accuracy", "n", "pool", "worth", "drawn_by")}
         return cls(**plain, interval=Interval(**values["interval"]))
 
     def text(self) -> str:
         """Say it in a sentence."""
         low, high = 100 * self.interval.low, 100 * self.interval.high
+        which = "a model" if self.drawn_by is None else f"model {self.drawn_by}"
         return (
-            f"accuracy {100 * self.accuracy:.1f} % ({low:.1f} to {high:.1f}) on the {self.pool:,} images it was drawn "
-            f"from, by {self.n:,} of them that tell as much as {self.worth:,.0f} drawn at random"
+            f"a second exam, drawn where {which} may err: accuracy {100 * self.accuracy:.1f} % "
+            f"({low:.1f} to {high:.1f}) on the {self.pool:,} images it was drawn from, by {self.n:,} of them that tell "
+            f"as much as {self.worth:,.0f} drawn at random"
         )
 
 
@@ -148,23 +151,39 @@ def lure_weights(q: np.ndarray, pool: int) -> np.ndarray:
 
 
 def estimate_active(
-    right: np.ndarray, q: np.ndarray, errors: np.ndarray, pool: int, *, confidence: float = 0.95
+    right: np.ndarray,
+    q: np.ndarray,
+    errors: np.ndarray,
+    pool: int,
+    *,
+    usable: np.ndarray | None = None,
+    drawn_by: int | None = None,
+    confidence: float = 0.95,
 ) -> ActiveEstimate:
     """Estimate the accuracy on `pool` images from right (m,) bool of those drawn with chances q (m,), in their order.
 
     The estimate, 1 - mean(v * wrong), is unbiased whatever the chances were. `errors` (m,), how likely the model was
     to be wrong of each, count as one more answer in the variance, which would else be 0 where no mistake was drawn.
     The interval is that of a share, for as many images as would give this variance; it takes the pool for large, and
-    holds the truth 92 to 97 times in 100 (benchmarks/TRUST.md). Raises ExamError when lengths differ or are 0.
+    holds the truth 94 to 97 times in 100 (benchmarks/TRUST.md). `usable` (m,) bool leaves answers out that are none,
+    such as an image that nobody could tell: the accuracy is then that of the images that have one, unbiased but for
+    what a ratio of two estimates is off. Raises ExamError when lengths differ, or when no answer is left.
     """
     wrong, errors = ~np.asarray(right, dtype=bool), np.asarray(errors, dtype=np.float64)
-    if not 0 < len(wrong) == len(q) == len(errors):
+    if not len(wrong) == len(q) == len(errors):
         raise ExamError(f"right, q and errors must be equally many, got {len(wrong)}, {len(q)} and {len(errors)}")
-    weights, m = lure_weights(q, pool), len(wrong)
-    lost = weights * wrong
+    counted = np.ones(len(wrong), dtype=bool) if usable is None else np.asarray(usable, dtype=bool)
+    m = int(counted.sum())
+    if m == 0:
+        raise ExamError("none of the images drawn has an answer yet; label some of them first")
+    weights = lure_weights(q, pool)[counted]
+    if m < len(wrong):
+        weights = weights / max(float(weights.mean()), TINY)
+    lost, errors = weights * wrong[counted], errors[counted]
     risk = (float(lost.sum()) + float((weights * errors).mean())) / (m + 1)
     squares = (float((lost**2).sum()) + float((weights**2 * errors).mean())) / (m + 1)
     variance = max(squares - risk**2, TINY) / m
     worth = max(risk * (1 - risk), TINY) / variance
     accuracy = min(max(1 - float(lost.mean()), 0.0), 1.0)
-    return ActiveEstimate(accuracy, share_interval(accuracy * worth, worth, confidence), m, pool, worth)
+    interval = share_interval(accuracy * worth, worth, confidence)
+    return ActiveEstimate(accuracy, interval, m, pool, worth, drawn_by)

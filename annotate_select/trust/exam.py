@@ -9,6 +9,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 
 from annotate_select.errors import ExamError
+from annotate_select.trust.active_testing import ActiveEstimate
 from annotate_select.trust.calibration import Calibration, calibration
 from annotate_select.trust.groups import Group, worst_groups
 from annotate_select.trust.intervals import Interval, share_interval
@@ -42,7 +43,8 @@ class ExamReport:
     taken for class j. `n` images carried a label, `unlabelled` did not yet. `model` is its number, where it has one.
     `verdict` judges it by the project's pass mark, where one was declared; `marked_late` says so when that was after
     results had been seen. `calibration` is whether it is right as often as it is sure, `powered` a second estimate of
-    the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first.
+    the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first,
+    `active` what a second exam says that was drawn where a model may err.
     """
 
     n: int
@@ -59,10 +61,16 @@ class ExamReport:
     calibration: Calibration | None = None
     powered: Powered | None = None
     groups: tuple[Group, ...] = ()
+    active: ActiveEstimate | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        parts = {"verdict": self.verdict, "calibration": self.calibration, "powered": self.powered}
+        parts = {
+            "verdict": self.verdict,
+            "calibration": self.calibration,
+            "powered": self.powered,
+            "active": self.active,
+        }
         plain = {name: None if part is None else part.as_dict() for name, part in parts.items()}
         return {**asdict(self), **plain, "groups": [one.as_dict() for one in self.groups]}
 
@@ -85,6 +93,7 @@ class ExamReport:
             calibration=Calibration.from_dict(sure) if (sure := plain.get("calibration")) else None,
             powered=Powered.from_dict(second) if (second := plain.get("powered")) else None,
             groups=tuple(Group.from_dict(one) for one in plain.get("groups", ())),
+            active=ActiveEstimate.from_dict(doubted) if (doubted := plain.get("active")) else None,
         )
 
     def text(self) -> str:
@@ -112,7 +121,7 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
-        notes += [one.text() for one in (self.calibration, self.powered) if one is not None]
+        notes += [one.text() for one in (self.calibration, self.powered, self.active) if one is not None]
         notes += [f"worse than on the rest: {one.text()}" for one in self.groups if one.worse]
         if self.verdict is not None:
             notes.append(self.verdict.text())
@@ -147,6 +156,7 @@ class _Plain(TypedDict):
     calibration: NotRequired[dict[str, Any] | None]
     powered: NotRequired[dict[str, Any] | None]
     groups: NotRequired[list[dict[str, Any]]]
+    active: NotRequired[dict[str, Any] | None]
 
 
 def draw(

@@ -8,9 +8,16 @@ from sqlalchemy import text
 from annotate_select.annotations.batches import StoredPick, store_batch
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.events import Event, record
-from annotate_select.annotations.exam import add_to_exam
+from annotate_select.annotations.exam import ActiveImage, active_exam, add_active, add_to_exam, exam_ids, kept_ids
 from annotate_select.annotations.images import ImageRecord, add_images, mark_unreadable
-from annotate_select.annotations.queue import QueueItem, QueueProgress, next_images, progress_counts, release
+from annotate_select.annotations.queue import (
+    QueueItem,
+    QueueProgress,
+    next_images,
+    not_for_groups,
+    progress_counts,
+    release,
+)
 
 NOW = 1_000_000.0
 
@@ -53,6 +60,22 @@ def test_picks_come_in_order_oldest_batch_first(many: Database) -> None:
     assert next_images(many, "ana", 1)[0] == QueueItem(9, "k9", 1, "because 9", False)
     assert ids(many, n=2) == [9, 3]
     assert ids(many, n=0) == []
+
+
+def test_what_was_drawn_by_doubt_is_shown_once_and_as_the_exam_is(many: Database) -> None:
+    batch(many, [1, 2, 3, 30])  # 30 was picked, and drawn afterwards: nobody is told why
+    add_to_exam(many, [20], seed=0)
+    drawn = [[ActiveImage(one, 0.25, 0.1) for one in some] for some in ([30, 20], [31, 30])]
+    assert [add_active(many, some, pool=38, model=2, seed=0) for some in drawn] == [1, 2]
+    shown = next_images(many, "ana", 50, now=NOW)
+    assert sorted(item.image_id for item in shown) == [1, 2, 3, 20, 30, 31]
+    hidden = [item for item in shown if item.image_id in (20, 30, 31)]
+    assert {(item.role, item.is_exam, item.batch, item.reason) for item in hidden} == {("exam", True, None, None)}
+    assert {20, 30, 31} <= set(not_for_groups(many))
+    assert (exam_ids(many), kept_ids(many)) == ([20], [20, 30, 31])
+    newest = active_exam(many)
+    assert newest is not None
+    assert (newest.number, newest.pool, [one.image_id for one in newest.images]) == (2, 38, [31, 30])
 
 
 def test_the_exam_is_mixed_evenly_among_the_picks(many: Database) -> None:
