@@ -101,7 +101,7 @@ def beforehand(home: Home, ids: np.ndarray) -> np.ndarray:
     rows = known.rows(ids)
     out[rows >= 0] = known.together[rows[rows >= 0]]
     model = newest_model(home)
-    missing = ids[(rows < 0) & ~np.isin(ids, exam.exam_ids(home.db))]
+    missing = ids[(rows < 0) & ~np.isin(ids, exam.kept_ids(home.db))]
     if model is None or model.classes != home.config.classes or not len(missing):
         return out
     try:
