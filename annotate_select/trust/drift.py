@@ -1,10 +1,11 @@
 """Is the world still the one that was labelled? New images against old ones, with one controlled rate of false alarms.
 
-Three or four statistics look at new and old images without regard to labels: how many new images are farther from all
-old ones than old ones are from each other (kNN distance: Sun et al., ICML 2022), how they fill k-means
-cells (likelihood ratio), how well a linear classifier tells them apart (Lopez-Paz and Oquab, ICLR 2017), and what a
-model takes them for (Rabanser, Guennemann and Lipton, NeurIPS 2019). They share one permutation test, so that in a
-world that did not change at most 5 checks in 100 raise an alarm, all statistics together.
+Four or five statistics look at new and old images without regard to labels: how many new images are farther from all
+old ones than 95 in 100 old ones are from each other (kNN distance: Sun et al., ICML 2022), how far apart the two are on
+average under a kernel (Gretton et al., JMLR 2012), how they fill k-means cells (likelihood ratio), how well a linear
+classifier tells them apart (Lopez-Paz and Oquab, ICLR 2017), and what a model takes them for (Rabanser, Guennemann and
+Lipton, NeurIPS 2019). They share one permutation test, so that in a world that did not change at most 5 checks in 100
+raise an alarm, all statistics together.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MOST_OLD, MOST_NEW = 3_000, 1_500  # images compared; more sharpen nothing that 
 FEWEST_OLD, FEWEST_NEW = 30, 10
 FEWEST_WAYS = 100  # of calling units new: of fewer, chance alone cannot be told from drift
 EXAMPLES = 4
+OUTSKIRTS = 0.05  # of the old images, beyond which new ones are counted: more are there to count than strangers
 _BLOCK = 8_192
 
 
@@ -178,13 +180,14 @@ def _statistics(
     sample: _Sample, labellings: np.ndarray, seed: int, progress: Progress
 ) -> tuple[list[str], list[np.ndarray]]:
     near = [neighbours(one, one, LISTED, (sample.units, sample.units)) for one in (sample.points, sample.apart)]
-    columns = [measure.stranger_share(labellings, near)]
+    columns = [measure.stranger_share(labellings, near, OUTSKIRTS)]
     progress("comparing", 1, 3, "")
+    columns.append(measure.kernel_distance(labellings, sample.apart, seed))
     columns.append(measure.g_statistic(labellings, sample.cell, len(sample.centres)))
     progress("comparing", 2, 3, "")
     columns.append(measure.classifier_auc(labellings, sample.points, sample.units, seed))
     progress("comparing", 3, 3, "")
-    return ["strangers", "cells", "classifier"], columns
+    return ["strangers", "kernel", "cells", "classifier"], columns
 
 
 def _placed(features: np.ndarray, rows: np.ndarray, sample: _Sample) -> tuple[np.ndarray, np.ndarray, float]:

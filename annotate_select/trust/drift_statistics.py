@@ -1,4 +1,4 @@
-"""Four ways in which new images can differ from old ones, each computed for many labellings at once.
+"""Ways in which new images can differ from old ones, each computed for many labellings at once.
 
 Labellings (b, n) bool say which of n rows are called new. Everything here depends on them only at the end, so that a
 thousand cost little more than one.
@@ -12,9 +12,10 @@ import numpy as np
 
 from annotate_select.trust.strangers import Neighbours, strangers
 
-__all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "stranger_share"]
+__all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "kernel_distance", "stranger_share"]
 
 FOLDS = 5
+FREQUENCIES, PAIRS = 256, 2_000
 
 
 def counts(labellings: np.ndarray, number: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,9 +72,28 @@ def classifier_auc(labellings: np.ndarray, points: np.ndarray, units: np.ndarray
     return np.asarray((sums - n_new * (n_new + 1) / 2) / np.maximum(n_new * (labellings.shape[1] - n_new), 1))
 
 
-def stranger_share(labellings: np.ndarray, near: Sequence[Neighbours]) -> np.ndarray:
+def stranger_share(labellings: np.ndarray, near: Sequence[Neighbours], expected: float) -> np.ndarray:
     """Return (b,) the share of new rows that are strangers among the old ones; `near` by each measure of distance."""
-    return np.array([strangers(near, ~new)[new].mean() for new in labellings])
+    return np.array([strangers(near, ~new, expected)[new].mean() for new in labellings])
+
+
+def kernel_distance(labellings: np.ndarray, points: np.ndarray, seed: int) -> np.ndarray:
+    """Return (b,) the squared distance of the mean new from the mean old row in the space of a Gaussian kernel.
+
+    Maximum mean discrepancy (Gretton et al., JMLR 13, 2012) by random Fourier features (Rahimi and Recht, NIPS 2007);
+    the kernel is as wide as rows usually are apart. Points (n, d).
+    """
+    rng = np.random.default_rng(seed)
+    values = np.asarray(points, dtype=np.float64)
+    first, second = rng.integers(len(values), size=(2, PAIRS))
+    apart = np.linalg.norm(values[first] - values[second], axis=1)
+    width = float(np.median(apart[apart > 0])) if np.any(apart > 0) else 1.0
+    phases = values @ rng.normal(size=(values.shape[1], FREQUENCIES)) / width
+    waves = np.hstack([np.cos(phases), np.sin(phases)]) / np.sqrt(FREQUENCIES)  # (n, 2 F)
+    waves -= waves.mean(axis=0)
+    n_new = labellings.sum(axis=1, keepdims=True)
+    sums = labellings.astype(np.float64) @ waves  # what is left of all rows, which sum to 0, is minus that
+    return np.asarray(((sums / n_new + sums / (labellings.shape[1] - n_new)) ** 2).sum(axis=1))
 
 
 def _entropy(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:

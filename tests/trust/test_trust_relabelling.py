@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from annotate_select.trust.cells import centres_of
-from annotate_select.trust.drift_statistics import classifier_auc, divergence, excess, g_statistic
+from annotate_select.trust.drift_statistics import classifier_auc, divergence, excess, g_statistic, kernel_distance
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
 from annotate_select.trust.strangers import Neighbours, Space, limit_of, neighbours, strangers, to_earlier
 
@@ -51,6 +51,17 @@ def test_likelihood_ratio_and_divergence_by_hand() -> None:
     assert divergence(labellings[1], number, 2) == pytest.approx(0.0)
     # 2 new where 1 is expected; variance .5 * .5 * 2 * (1 - 2 / 4)
     assert excess(labellings, number, 2)[0] == pytest.approx([1 / 0.5, -1 / 0.5])
+
+
+def test_the_kernel_sees_a_shift_that_is_there() -> None:
+    points = np.array([[0.0, 0.0]] * 20 + [[3.0, 0.0]] * 20)
+    apart = np.arange(40) >= 20
+    mixed = np.arange(40) % 2 == 0
+    # width 3: k(a, a) = 1 and k(a, b) = exp(-1/2), so the squared distance is 2 (1 - exp(-1/2)), by random frequencies
+    found = kernel_distance(np.array([apart, mixed]), points, 0)
+    assert found[0] == pytest.approx(2 * (1 - np.exp(-0.5)), abs=0.15)
+    assert found[1] == pytest.approx(0.0, abs=1e-12)
+    assert kernel_distance(apart[None, :], np.zeros((40, 2)), 0) == pytest.approx([0.0], abs=1e-12)
 
 
 def test_the_classifier_tells_what_can_be_told_only() -> None:
