@@ -31,8 +31,8 @@ def foreign(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def test_an_unchanged_world_raises_an_alarm_in_5_of_100_checks_at_most() -> None:
     rng = np.random.default_rng(0)
-    alarms = sum(drift(world(150, rng), last(110, 40), seed=at, times=99).drifted for at in range(120))
-    assert alarms <= binom.ppf(0.995, 120, 0.05)
+    alarms = sum(drift(world(150, rng), last(110, 40), seed=at, times=99).drifted for at in range(100))
+    assert alarms <= binom.ppf(0.995, 100, 0.05)
 
 
 def test_a_new_kind_is_found_and_its_images_are_named() -> None:
