@@ -26,6 +26,7 @@ __all__ = ["Competing", "Contradiction", "Doubt", "LabelsReport", "check_labels"
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own limits (Content Analysis, 2004, section 11.4.2)
 MOST = 100  # of a list
+SHARED = 20  # images labelled by several people, before which nothing says that labels are less sure than a model is
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class LabelsReport:
     """What speaks against the labels; the lists hold the first hundred. `note` says what could not be looked at.
 
     `doubtful` labels are less likely than another class; of `confident` another class is as likely as it usually is of
-    its own images (confident learning), None without a model that could say so.
+    its own images (confident learning), None without a model that could say so. `second_opinions` is None without a
+    model, or before several people labelled 20 of the images: until then nothing says how often a label is wrong.
     """
 
     labelled: int
@@ -118,7 +120,7 @@ def check_labels(home: Home, features: str | None = None) -> LabelsReport:
     labelled = len(images.keys_of(home.db, {one.image_id for one in said}, in_pool=True))
     doubtful = review_counts(home)["doubtful"]
     sure = _confident(home, known)
-    again = _second_opinions(home, features)
+    again = _second_opinions(home, features) if agreed.images >= SHARED else None
     return LabelsReport(labelled, agreed, pairs, doubtful, sure, doubts, people(home), again, note)
 
 
