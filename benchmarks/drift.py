@@ -2,7 +2,7 @@
 
     python benchmarks/drift.py [--data FOLDER] [--kinds pixels,autoencoder] [--windows 200] [--power 40]
 
-A check compares 600 old images of a labelled set with a window of new ones, all drawn by chance. Unchanged: the window
+A check compares 600 old images of a labelled set with a window of new ones, all by chance. Unchanged: the window
 is of the same set, and every alarm is false; features were learned from the whole set, or (frozen) from the 600 old images
 alone, as in a project whose encoder is older than its new images. Foreign images in a window of 150 are of a class that
 the old images lack, or of another set. Sets that are not there are left out; without any, scikit-learn's digits serve.
