@@ -65,6 +65,10 @@ def test_what_was_added_last_is_compared_and_named(grown: Project) -> None:
     stored = json.loads((grown.root / "checks" / "drift.json").read_text())
     assert len(stored["new"]) == len(stored["ground"]) == STRANGE
     assert stored["report"]["text"] == said
+    by_source = grown.check.drift(by="source")
+    assert (by_source.new, by_source.window) == (STRANGE, "source later")
+    with pytest.raises(LearningError, match=r"there is no source 'latter' \(did you mean later\?\)"):
+        grown.check.drift(by="source", since="latter")
 
 
 def test_the_next_batch_attends_to_new_ground_until_it_has_its_share(grown: Project) -> None:

@@ -98,8 +98,10 @@ def _valued(home: Home, ids: np.ndarray, by: str, since: str | None) -> Window:
         order = _ordered(set(values.values()) | ({since} if since is not None else set()))
     if since is not None and since not in order:
         raise LearningError(f"there is no {by} {since!r}{did_you_mean(since, sorted(order))}; name one that is there")
-    first = since if since is not None else max(set(values.values()), key=lambda one: order[one])
-    new = np.array([one in values and order[values[one]] >= order[first] for one in ids.tolist()], dtype=bool)
+    first = since if since is not None else max(set(values.values()), key=lambda one: order.get(one, (0.0, "")))
+    new = np.array(
+        [one in values and order.get(values[one], (0.0, "")) >= order[first] for one in ids.tolist()], dtype=bool
+    )
     return Window(new, f"{by} {first}" + (" or later" if since is not None else ""))
 
 

@@ -86,10 +86,13 @@ def to_earlier(near: Neighbours, earlier: np.ndarray, k: int = KTH) -> np.ndarra
 
     Where the list has no k of them it is the list's last distance, which the true one is at least.
     """
-    is_earlier = earlier[near.rows]
-    reached = np.cumsum(is_earlier, axis=1, dtype=np.int16) >= min(k, near.rows.shape[1])
-    at = np.where(reached[:, -1], reached.argmax(axis=1), near.rows.shape[1] - 1)
-    return np.asarray(near.distances[np.arange(len(at)), at])
+    left, every, last = earlier[near.rows], np.arange(len(near.rows)), near.rows.shape[1] - 1
+    at = np.zeros(len(every), dtype=np.int64)
+    for _ in range(min(k, last + 1)):
+        at = left.argmax(axis=1)
+        at[~left[every, at]] = last
+        left[every, at] = False
+    return np.asarray(near.distances[every, at])
 
 
 def limit_of(known: np.ndarray, expected: float) -> tuple[float, float]:
