@@ -16,6 +16,7 @@ from annotate_select.cli import cli
 from annotate_select.errors import ExamError, FeaturesError, LearningError
 from annotate_select.project import Project
 from annotate_select.steps.new_ground import MOST, remember
+from annotate_select.steps.window import window
 
 STRANGE = 16
 
@@ -37,9 +38,13 @@ def grown(project_root: Path, tmp_path: Path) -> Project:
 
 
 def older(project: Project) -> None:
-    """Let everything that is there have been added an hour ago."""
+    """Let everything that is there have been added long ago."""
+    tell(project, "added_at = '2026-01-01T00:00:00+00:00'")
+
+
+def tell(project: Project, what: str, which: str = "true") -> None:
     with project._home.db.write() as connection:
-        connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:00:00+00:00'"))
+        connection.execute(text(f"UPDATE images SET {what} WHERE {which}"))
 
 
 def run(project: Project, *arguments: str) -> tuple[int, str, str]:
@@ -118,20 +123,13 @@ def test_chance_stays_chance(grown: Project) -> None:
     assert "by weight" not in " ".join(pick.reason for pick in batch.picks)
 
 
-def test_without_drift_nothing_weighs_more(project_root: Path, tmp_path: Path, photos: Path) -> None:
-    names = sorted(path.name for path in photos.iterdir())
-    folder, later = tmp_path / "first", tmp_path / "second"
-    for number, name in enumerate(names):
-        (later if number % 3 == 0 else folder).mkdir(exist_ok=True)
-        shutil.copy(photos / name, (later if number % 3 == 0 else folder) / name)
-    with Project.create(tmp_path / "project", ["a", "b"], images=folder) as project:
+def test_without_drift_nothing_weighs_more(project_root: Path) -> None:
+    with Project.open(project_root) as project:
         older(project)
-        project.add(later)
-        project.embed(dim=16, image_size=32)
+        tell(project, "added_at = '2026-01-02T00:00:00+00:00'", "id % 3 = 0")
         found = project.check.drift()
         assert (found.new, found.old, found.drifted, found.ground, found.kinds) == (40, 80, False, 0, [])
         assert "no drift is shown" in found.text()
-        project.annotate({names[1]: "a"}, annotator="ana")
         assert "new ground" not in project.select(5).note
 
 
@@ -151,44 +149,47 @@ def test_the_exam_grows_to_the_share_of_the_pool(grown: Project) -> None:
     assert grown.check.drift().exam_new == 4
 
 
-def test_other_windows(tmp_path: Path, photos: Path) -> None:
-    paths = sorted(photos.iterdir())[:60]
-    manifest = tmp_path / "all.csv"
-    rows = [f"{path},g{i // 2},2026-0{1 + i // 20}-10,{i // 10}" for i, path in enumerate(paths)]
-    manifest.write_text("image,group,captured_at,shift\n" + "\n".join(rows))
-    with Project.create(tmp_path / "project", ["a", "b"], images=manifest) as project:
-        with pytest.raises(FeaturesError):
-            project.check.drift()
-        project.embed(dim=16, image_size=32)
-        with pytest.raises(LearningError, match=r"all of the 60 images are new \(added last"):
+def test_without_features_it_says_so(tmp_path: Path, photos: Path) -> None:
+    with Project.create(tmp_path / "project", ["a"], images=photos) as project, pytest.raises(FeaturesError):
+        project.check.drift()
+
+
+def test_other_windows(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        older(project)
+        tell(project, """group_name = 'g' || (id / 2), captured_at = '2026-01-10', metadata = '{"shift": "9"}'""")
+        tell(project, """captured_at = '2026-02-10', metadata = '{"shift": "10"}'""", "id > 70")
+        tell(project, """captured_at = '2026-03-10', metadata = '{"shift": "11"}'""", "id > 99")
+        with pytest.raises(LearningError, match=r"all of the 120 images are new \(added last"):
             project.check.drift()
         found = project.check.drift(since="2026-03-01")
-        assert (found.new, found.old, found.new_groups, found.old_groups) == (20, 40, 10, 20)
+        assert (found.new, found.old, found.new_groups, found.old_groups) == (21, 99, 11, 50)
         assert found.window == "captured since 2026-03-01"
-        assert "of 10 and 20 groups" in found.text()
-        assert (project.check.drift(by="shift").new, project.check.drift(by="shift", since="4").new) == (10, 20)
+        assert "of 11 and 50 groups" in found.text()
+        assert (project.check.drift(by="shift").new, project.check.drift(by="shift", since="10").new) == (21, 50)
         with pytest.raises(LearningError, match="'yesterday' is no date"):
             project.check.drift(since="yesterday")
-        with pytest.raises(
-            LearningError, match=r"no image has a value in the column 'sources' \(did you mean source\?\)"
-        ):
+        with pytest.raises(LearningError, match=r"has a value in the column 'sources' \(did you mean source\?\)"):
             project.check.drift(by="sources")
         with pytest.raises(LearningError, match="give it by --since DATE"):
             project.check.drift(by="captured_at")
-        with pytest.raises(LearningError, match=r"none of the 60 images are new \(shift 9 or later\)"):
-            project.check.drift(by="shift", since="9")
+        with pytest.raises(LearningError, match=r"none of the 120 images are new \(shift 12 or later\)"):
+            project.check.drift(by="shift", since="12")
         code, said, _ = run(project, "check", "drift", "--since", "2026-03-01", "--json")
-        assert (code, json.loads(said)["drift"]["new"]) == (0, 20)
+        assert (code, json.loads(said)["drift"]["new"]) == (0, 21)
         said = run(project, "check", "leaks,drift", "--by", "shift")[1]
-        assert "10 new images (shift 5) against 50 old ones" in said
+        assert "21 new images (shift 11) against 99 old ones" in said
 
 
-def test_additions_are_cut_by_pauses(tmp_path: Path, photos: Path) -> None:
-    with Project.create(tmp_path / "project", ["a", "b"], images=photos) as project:
-        project.embed(dim=16, image_size=32)
+def test_additions_are_cut_by_pauses_and_by_what_was_made_between(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        older(project)
+        tell(project, "added_at = '2026-01-01T00:08:00+00:00'", "id > 60")
+        tell(project, "added_at = '2026-01-01T00:19:00+00:00'", "id > 100")
+        ids = project.features().ids
+        assert window(project._home, ids).new.sum() == 20
+        assert window(project._home, ids, since="2026-01-01T00:05:00").new.sum() == 60
+        tell(project, "added_at = '2026-01-01T00:08:30+00:00'", "id > 80")
         with project._home.db.write() as connection:
-            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:00:00+00:00'"))
-            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:08:00+00:00' WHERE id > 60"))
-            connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:19:00+00:00' WHERE id > 100"))
-        assert project.check.drift().new == 20
-        assert project.check.drift(since="2026-01-01T00:05:00").new == 60
+            connection.execute(text("UPDATE batches SET created_at = '2026-01-01T00:08:00+00:00'"))
+        assert window(project._home, ids).new.sum() == 40
