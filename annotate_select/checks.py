@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
     from annotate_select.steps.check_picks import PicksReport
-    from annotate_select.steps.check_shortcuts import ShortcutsReport
+    from annotate_select.steps.shortcuts_report import ShortcutsReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 

@@ -10,7 +10,7 @@ from gallery import gallery
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
-from annotate_select.steps.check_shortcuts import Finding, ShortcutsReport
+from annotate_select.steps.shortcuts_report import Finding, ShortcutsReport
 
 __all__ = ["shortcuts_panel"]
 

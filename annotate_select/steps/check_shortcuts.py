@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from annotate_select.annotations import images
-from annotate_select.errors import AnnotateSelectError, listed
+from annotate_select.errors import AnnotateSelectError
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evaluate import exam_rows
@@ -16,149 +15,18 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.measures import measures, nuisances
 from annotate_select.steps.models import newest_model
 from annotate_select.steps.opinions import opinions
+from annotate_select.steps.shortcuts_report import SHOWN, Finding, ShortcutsReport, Side, ToldClass, WeakSpot, percent
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.leaning import Leaning, leaning, probe
 from annotate_select.trust.nuisances import GROUP, Nuisance, names_the_class
 from annotate_select.trust.shortcut_words import ends, how_it_differs
-from annotate_select.trust.shortcuts import FEWEST, FEWEST_OF_CLASS, Association, associations, enough
+from annotate_select.trust.shortcuts import FEWEST, Association, associations, enough
 from annotate_select.trust.slices import Slices, slices
 
-__all__ = ["Finding", "ShortcutsReport", "Side", "ToldClass", "WeakSpot", "check_shortcuts"]
+__all__ = ["check_shortcuts"]
 
-SHOWN = 5  # findings with example images, and classes named of one
 EXAMPLES = 8  # images of a side
 MEMBERS = 24  # images of a slice
-
-
-@dataclass(frozen=True)
-class ToldClass:
-    """A class that one nuisance tells from the rest, in which share of cases, and how it differs, in words."""
-
-    name: str
-    accuracy: float
-    how: str
-
-
-@dataclass(frozen=True)
-class Side:
-    """Images of one class at one end of a nuisance, by key."""
-
-    words: str
-    keys: list[str]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something besides the thing itself that predicts the label; `p` is corrected for how many were looked at."""
-
-    name: str
-    words: str
-    accuracy: float
-    chance: float
-    p: float
-    classes: list[ToldClass]
-    sides: list[Side]
-    text: str
-
-
-@dataclass(frozen=True)
-class WeakSpot:
-    """Exam images that look alike and on which the model fails more often than on the rest, mistakes first."""
-
-    keys: list[str]
-    n: int
-    right: int
-    text: str
-
-
-@dataclass(frozen=True)
-class ShortcutsReport:
-    """What predicts the label besides the thing itself, whether the model leans on it, and where the model fails.
-
-    `missing` labels are lacking before anything can be said; `looked_at` names what was, `damaged` images could not be
-    measured, `naming` are columns that have the class in their words, and `slices_note` says how it is with the slices.
-    """
-
-    labelled: int
-    missing: int
-    left_out: list[str]
-    naming: list[str]
-    looked_at: list[str]
-    findings: list[Finding]
-    leaning: Leaning | None
-    weak_spots: list[WeakSpot]
-    slices_note: str
-    damaged: dict[str, str]
-
-    def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
-        leaning = self.leaning.as_dict() if self.leaning else None
-        return {**asdict(self), "leaning": leaning, "text": self.text()}
-
-    def text(self) -> str:
-        """Say it in plain sentences."""
-        return "\n".join([*self.about_labels(), *self.about_model(), *self.about_slices(), *self._about_files()])
-
-    def about_labels(self) -> list[str]:
-        """Say what predicts the label."""
-        if self.missing:
-            return [
-                f"too early to look for shortcuts: it takes at least {FEWEST} labels, of two classes {FEWEST_OF_CLASS} "
-                f"each; {self.missing:,} more are missing"
-            ]
-        without = f" ({listed(self.left_out)} left out: fewer than {FEWEST_OF_CLASS} labels)" if self.left_out else ""
-        images = f"{self.labelled:,} labelled images{without}"
-        looked = f"the {len(self.looked_at)} things known of {images} besides what they show"
-        naming = [f"{one} has the name of the class in it, and was left out" for one in self.naming]
-        if not self.findings:
-            return [f"nothing besides the thing itself predicts the label: none of {looked}", *naming]
-        head = (
-            f"{len(self.findings)} of {looked} predict the label; each is a shortcut the model can take, or it is the "
-            "thing itself: look at the images"
-        )
-        first = self.findings[0]
-        return [
-            head,
-            *(f"  {one.text}" for one in self.findings[:SHOWN]),
-            *([f"  and {listed([one.words for one in self.findings[SHOWN:]])}"] if len(self.findings) > SHOWN else []),
-            f"if {first.words} is a shortcut, break it: `annotate-select select --balance {first.name}` picks equally "
-            "many of each kind, whatever class they seem to be",
-            *naming,
-        ]
-
-    def about_model(self) -> list[str]:
-        """Say whether the model leans on it."""
-        found = self.leaning
-        if found is None:
-            return []
-        lines = [
-            f"all of it together tells the class in {_percent(found.probe)} of cases (chance "
-            f"{_percent(found.chance)}), the model in {_percent(found.model)}: {_percent(found.explained)} of what the "
-            "model knows beyond chance can be known without looking at the thing"
-        ]
-        if found.with_it is not None and found.against_it is not None and found.interval is not None:
-            points = [f"{100 * end:+.0f}" for end in (found.interval.low, found.interval.high)]
-            verdict = (
-                "it leans on it, or these images are harder for another reason"
-                if found.leans
-                else "no proof that it leans on it"
-            )
-            lines.append(
-                f"where it points to another class ({found.n_against:,} images) the model is right on "
-                f"{_percent(found.against_it)}, elsewhere on {_percent(found.with_it)} (difference within classes "
-                f"{100 * (found.difference or 0):+.0f} points, 95 % interval {points[0]} to {points[1]}): {verdict}"
-            )
-        return lines
-
-    def about_slices(self) -> list[str]:
-        """Say where the model fails."""
-        return [self.slices_note, *(f"  {one.text}" for one in self.weak_spots)]
-
-    def _about_files(self) -> list[str]:
-        if not self.damaged:
-            return []
-        some = [f"{key} ({why})" for key, why in self.damaged.items()]
-        return [f"could not be measured: {listed(some, most=3)}"]
 
 
 def check_shortcuts(home: Home, features: str | None = None, *, progress: Progress = silent) -> ShortcutsReport:
@@ -169,25 +37,27 @@ def check_shortcuts(home: Home, features: str | None = None, *, progress: Progre
     """
     table = images.pool_table(home.db)
     state = standing(home, table.ids)
-    usable, missing = enough(state.labels[state.labels != UNLABELLED], len(home.config.classes))
-    spots, note = _weak_spots(home)
+    names, spots = home.config.classes, _weak_spots(home)
+    usable, missing = enough(state.labels[state.labels != UNLABELLED], len(names))
     if missing:
-        labelled = int(np.count_nonzero(state.labels != UNLABELLED))
-        return ShortcutsReport(labelled, missing, [], [], [], [], None, spots, note, {})
+        return _too_early(int(np.count_nonzero(state.labels != UNLABELLED)), missing, spots, {})
     rows = np.flatnonzero(np.isin(state.labels, np.flatnonzero(usable)))
     measured = measures(home, table, rows.tolist(), progress=progress)
     readable = np.array([table.keys[row] not in measured.damaged for row in rows.tolist()], dtype=bool)
+    usable, missing = enough(state.labels[rows[readable]], len(names))
+    if missing:
+        return _too_early(int(readable.sum()), missing, spots, measured.damaged)
     rows = rows[readable]
     known = nuisances(home, table, rows.tolist(), measured.at(readable))
     labels, groups = state.labels[rows], None if state.groups is None else state.groups[rows]
-    names = home.config.classes
     naming = [one.name for one in known if names_the_class(one, labels, names)]
     given = [one for one in known if one.name not in naming]
-    found = associations(given, labels, len(usable), groups, seed=home.config.seed)
+    found = associations(given, labels, len(names), groups, seed=home.config.seed)
     sizes = np.bincount(state.labels[state.labels != UNLABELLED], minlength=len(names))
+    keys = [state.keys[row] for row in rows.tolist()]
     shown = np.flatnonzero(~state.exam[rows])  # images of the exam are not shown with their labels
     findings = [
-        _finding(one, given, labels, names, [state.keys[row] for row in rows.tolist()], shown if rank < SHOWN else None)
+        _finding(one, given, labels, names, keys, shown if rank < SHOWN else None)
         for rank, one in enumerate(found)
         if one.found
     ]
@@ -199,10 +69,16 @@ def check_shortcuts(home: Home, features: str | None = None, *, progress: Progre
         looked_at=[one.nuisance.name for one in found],
         findings=findings,
         leaning=_leaning(home, given, labels, groups, state.ids[rows]) if findings else None,
-        weak_spots=spots,
-        slices_note=note,
+        weak_spots=spots[0],
+        slices_note=spots[1],
         damaged=measured.damaged,
     )
+
+
+def _too_early(
+    labelled: int, missing: int, spots: tuple[list[WeakSpot], str], damaged: dict[str, str]
+) -> ShortcutsReport:
+    return ShortcutsReport(labelled, missing, [], [], [], [], None, *spots, damaged)
 
 
 def _finding(
@@ -246,14 +122,14 @@ def _sides(
 
 def _told(found: Association, one: Nuisance, names: Sequence[str], classes: Sequence[ToldClass]) -> str:
     """Say how much one nuisance alone tells."""
-    share, chance = _percent(found.accuracy), _percent(found.chance)
+    share, chance = percent(found.accuracy), percent(found.chance)
     if len(names) == 2:
         head = f"{one.words} alone tells {names[0]} from {names[1]} in {share} of cases (chance {chance})"
         tail = [classes[0].how] if classes else []
     else:
         head = f"{one.words} alone tells the {len(names)} classes apart in {share} of cases (chance {chance})"
         tail = [
-            f"{told.name} from the rest in {_percent(told.accuracy)} (chance 50 %), {told.how}" for told in classes[:2]
+            f"{told.name} from the rest in {percent(told.accuracy)} (chance 50 %), {told.how}" for told in classes[:2]
         ]
     if one.name == GROUP:
         tail.append("that images of one group have one label flatters no figure: exam and folds keep groups together")
@@ -294,7 +170,7 @@ def _weak_spot(found: Slices, at: int, state: Standing, rows: np.ndarray, names:
     one = found.found[at]
     text = (
         f"{len(one.rows)} that look alike, most of them {names[one.label]}: right on {one.right}, "
-        f"{_percent(one.accuracy)} ({_percent(one.interval.low)} to {_percent(one.interval.high)}), most mistakes are "
+        f"{percent(one.accuracy)} ({percent(one.interval.low)} to {percent(one.interval.high)}), most mistakes are "
         f"called {names[one.predicted]}"
     )
     keys = [state.keys[rows[row]] for row in one.rows[:MEMBERS]]
@@ -309,7 +185,3 @@ def _about(found: Slices) -> str:
             f"no slice stands out: on none of {found.cells} kinds of exam images is the model worse by more than luck"
         )
     return f"the model fails more often than elsewhere on {len(found.found)} of {found.cells} kinds of exam images:"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

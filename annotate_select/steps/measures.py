@@ -25,6 +25,7 @@ __all__ = ["FILE", "FROM_FILES", "Measures", "measured", "measures", "nuisances"
 
 FILE = "measures.npz"  # in the project's folder: derived, safe to delete
 VERSION = 1  # of what is measured, and how
+PRINTS = "S32"  # a fingerprint: 32 hex characters
 SAVE_EVERY = 5000  # images measured
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 FROM_FILES = frozenset({
@@ -49,24 +50,27 @@ class Measures:
 
 def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Progress = silent) -> Measures:
     """Measure the images at these rows of the pool's table; what was measured of the same bytes before is read."""
-    known = _stored(home.root / FILE)
-    wanted = [table.fingerprints[row] for row in rows]
-    missing = list({prints: row for row, prints in zip(rows, wanted, strict=True) if prints not in known}.values())
+    stored = _stored(home.root / FILE)
+    wanted = np.array([table.fingerprints[row].encode() for row in rows], dtype=PRINTS)
+    missing = {prints: row for row, prints in zip(rows, wanted.tolist(), strict=True)}
+    for prints in wanted[stored.places(wanted) >= 0].tolist():
+        missing.pop(prints, None)
+    fresh: dict[bytes, Measured] = {}
     damaged: dict[str, str] = {}
-    for done, (at, one) in enumerate(measure_many(image_paths(home, table, missing)), start=1):
+    pending = list(missing.items())
+    paths = image_paths(home, table, [row for _, row in pending])
+    for done, (at, one) in enumerate(measure_many(paths), start=1):
+        prints, row = pending[at]
         if isinstance(one, ImageError):
-            damaged[table.keys[missing[at]]] = str(one)
+            damaged[table.keys[row]] = str(one)
         else:
-            known[table.fingerprints[missing[at]]] = one
-        if done % SAVE_EVERY == 0:
-            _store(home.root / FILE, known)
-        progress("measuring", done, len(missing), "")
-    if len(missing) > len(damaged):
-        _store(home.root / FILE, known)
-    nothing = Measured(np.full(len(NUMBERS), np.nan), ("",) * len(TEXTS))
-    found = [known.get(prints, nothing) for prints in wanted]
-    numbers = np.array([one.numbers for one in found]).reshape(len(found), len(NUMBERS))
-    return Measures(numbers, [one.texts for one in found], damaged)
+            fresh[prints] = one
+        if len(fresh) == SAVE_EVERY or (fresh and done == len(pending)):
+            stored = stored.with_more(fresh)
+            stored.write(home.root / FILE)
+            fresh = {}
+        progress("measuring", done, len(pending), "")
+    return stored.at(wanted, damaged)
 
 
 def unmeasured(n: int) -> Measures:
@@ -158,31 +162,58 @@ def _hour(at: datetime | None) -> float:
     return at.hour + at.minute / 60 if at and (at.hour or at.minute) else float("nan")
 
 
-def _stored(path: Path) -> dict[str, Measured]:
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """Measures of m files by fingerprint, ascending; texts are positions in `words`."""
+
+    prints: np.ndarray  # (m,)
+    numbers: np.ndarray  # (m, NUMBERS) float32
+    texts: np.ndarray  # (m, TEXTS) int32
+    words: list[str]
+
+    def places(self, wanted: np.ndarray) -> np.ndarray:
+        """Return where fingerprints (k,) are, -1 for those that are not."""
+        if not len(self.prints):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.prints, wanted), len(self.prints) - 1)
+        return np.where(self.prints[at] == wanted, at, -1)
+
+    def at(self, wanted: np.ndarray, damaged: dict[str, str]) -> Measures:
+        """Return the measures of fingerprints (k,)."""
+        places = self.places(wanted)
+        known = places >= 0
+        numbers = np.full((len(wanted), len(NUMBERS)), np.nan)
+        numbers[known] = self.numbers[places[known]]
+        nothing = ("",) * len(TEXTS)
+        texts = [tuple(self.words[one] for one in self.texts[at]) if at >= 0 else nothing for at in places.tolist()]
+        return Measures(numbers, texts, damaged)
+
+    def with_more(self, fresh: dict[bytes, Measured]) -> _Stored:
+        """Return these and others."""
+        place = {word: at for at, word in enumerate(self.words)}
+        texts = [[place.setdefault(word, len(place)) for word in one.texts] for one in fresh.values()]
+        prints = np.concatenate([self.prints, np.array(list(fresh), dtype=PRINTS)])
+        order = np.argsort(prints, kind="stable")
+        numbers = np.concatenate([self.numbers, np.array([one.numbers for one in fresh.values()], dtype=np.float32)])
+        codes = np.concatenate([self.texts, np.array(texts, dtype=np.int32)])
+        return _Stored(prints[order], numbers[order], codes[order], list(place))
+
+    def write(self, path: Path) -> None:
+        """Write them, whole or not at all."""
+        content = io.BytesIO()
+        words = np.array(self.words, dtype=str)
+        np.savez(content, version=VERSION, prints=self.prints, numbers=self.numbers, texts=self.texts, words=words)
+        write_whole(path, content.getvalue())
+
+
+def _stored(path: Path) -> _Stored:
     """Read what was measured before; nothing where the file is missing, damaged, or of another version."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if int(stored["version"]) != VERSION:
-                return {}
-            words, prints, texts = stored["words"].tolist(), stored["fingerprints"].tolist(), stored["texts"].tolist()
-            return {
-                one.decode(): Measured(numbers, tuple(words[place] for place in places))
-                for one, numbers, places in zip(prints, stored["numbers"], texts, strict=True)
-            }
+            found = _Stored(stored["prints"], stored["numbers"], stored["texts"], stored["words"].tolist())
+            if int(stored["version"]) == VERSION and found.numbers.shape == (len(found.prints), len(NUMBERS)):
+                return found
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
-        return {}
-
-
-def _store(path: Path, known: dict[str, Measured]) -> None:
-    words = sorted({text for one in known.values() for text in one.texts})
-    place = {text: at for at, text in enumerate(words)}
-    content = io.BytesIO()
-    np.savez(
-        content,
-        version=VERSION,
-        fingerprints=np.array([prints.encode() for prints in known]),
-        numbers=np.array([one.numbers for one in known.values()]),
-        texts=np.array([[place[text] for text in one.texts] for one in known.values()], dtype=np.int32),
-        words=np.array(words),
-    )
-    write_whole(path, content.getvalue())
+        pass
+    nothing = (np.empty((0, len(NUMBERS)), dtype=np.float32), np.empty((0, len(TEXTS)), dtype=np.int32))
+    return _Stored(np.empty(0, dtype=PRINTS), *nothing, [])
