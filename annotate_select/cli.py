@@ -14,7 +14,7 @@ import click
 
 from annotate_select import __version__
 from annotate_select.cli_annotations import classes, export, import_
-from annotate_select.cli_checks import check
+from annotate_select.cli_checks import check, explain
 from annotate_select.cli_features import embed, features, map_
 from annotate_select.cli_output import Output
 from annotate_select.cli_project import add, app, demo, init, status
@@ -27,7 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(embed, features, map_),
     *(exam, select, train, evaluate, history, reproduce, predict, prepare, next_),
     *(classes, import_, export),
-    *(check, simulate),
+    *(check, explain, simulate),
 )
 
 

@@ -1,6 +1,8 @@
-"""The command `check`: the audits of labels, exam and pictures."""
+"""The commands `check`, the audits of labels, exam and pictures, and `explain`, where a model looks."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,7 +10,7 @@ from annotate_select.checks import CHECKS, Report
 from annotate_select.cli_output import Output, pass_output
 from annotate_select.errors import AnnotateSelectError
 
-__all__ = ["check"]
+__all__ = ["check", "explain"]
 
 
 @click.command()
@@ -43,3 +45,15 @@ def check(output: Output, what: str, features: str | None, since: str | None, by
                 found[name], text = report.as_dict(), report.text()
             texts.append(text if alone else f"{name}: {text}")
     output.show(found, "\n\n".join(texts))
+
+
+@click.command()
+@click.argument("image")
+@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .png file to draw the map into.")
+@pass_output
+def explain(output: Output, image: str, output_: Path | None) -> None:
+    """Say where in IMAGE, named by its key, the newest model finds its answer."""
+    found = output.open().explain(image)
+    if output_ is not None:
+        found.write(output_)
+    output.show(found.as_dict(), found.text() + (f"\nwrote {output_}" if output_ is not None else ""))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.evaluate import ExamAnswer
     from annotate_select.steps.exam import Exam
     from annotate_select.steps.exam_report import SignedReport, Verification
+    from annotate_select.steps.explain import Explanation
     from annotate_select.steps.features import FeaturesInfo, Verified
     from annotate_select.steps.known import Known
     from annotate_select.steps.layout import Layout
@@ -700,6 +701,15 @@ class Project:
         from annotate_select.checks import Checks
 
         return Checks(self._home)
+
+    def explain(self, image: str) -> Explanation:
+        """Return where in an image, by key, the newest model finds its answer: a map of what covering each part costs.
+
+        Raises UnknownImages for another key, LearningError while there is no model.
+        """
+        from annotate_select.steps.explain import explain
+
+        return explain(self._home, image)
 
     def audit_report(self) -> tuple[int, AuditReport] | None:
         """Return the newest stored audit with its model's number; None while none was made."""

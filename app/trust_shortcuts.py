@@ -15,6 +15,9 @@ from annotate_select.steps.shortcuts_report import Finding, ShortcutsReport
 __all__ = ["shortcuts_panel"]
 
 
+WIDTH = 256  # pixels of a map of where the model looks
+
+
 def shortcuts_panel(project: Project) -> None:
     """Look for shortcuts when asked, show what was found, and offer to break it."""
     st.subheader("Does something else give the label away?")
@@ -45,6 +48,7 @@ def _report(project: Project, found: ShortcutsReport) -> None:
         with st.expander(f"{_sentence(one.words).rstrip('.')} predicts the label, too"):
             st.write(_sentence(one.text))
             _sides(project, one)
+    _where(project, found)
     for line in [*found.about_model(), found.slices_note]:
         st.write(_sentence(line.rstrip(":")))
     for number, spot in enumerate(found.weak_spots):
@@ -59,6 +63,24 @@ def _sides(project: Project, one: Finding) -> None:
             with place:
                 st.caption(_sentence(side.words).rstrip("."))
                 _images(project, side.keys, f"side-{one.name}-{side.words}")
+
+
+def _where(project: Project, found: ShortcutsReport) -> None:
+    """Show where in one of the example images the model finds its answer."""
+    keys = list(dict.fromkeys(key for one in found.findings for side in one.sides for key in side.keys))
+    if not keys or not project.status().models:
+        return
+    key = st.selectbox("Where does the model look?", keys, index=None, placeholder="choose an image", key="explained")
+    if key is None:
+        return
+    try:
+        with st.spinner("Covering part after part …"):
+            explained = project.explain(key)
+    except AnnotateSelectError as error:
+        st.error(str(error))
+        return
+    st.image(explained.drawn(), width=WIDTH, alt=f"where the model looks in {key}")
+    st.caption(f"{_sentence(explained.text())} Red: covered, this part takes most from the answer.")
 
 
 def _images(project: Project, keys: Sequence[str], name: str) -> None:
