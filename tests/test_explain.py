@@ -39,7 +39,7 @@ def test_features_made_of_others_are_explained_too(project_root: Path) -> None:
         project.train(features="autoencoder+small")
         key = project.exam_keys()[0]
         found = project.explain(key)
-        assert found.picture.shape == (32, 32, 3)
+        assert found.picture.shape == (384, 384, 3)
         assert np.abs(found.weights).max() > 0
 
 

@@ -21,7 +21,7 @@ from annotate_select.trust.occlusion import occlusion
 __all__ = ["Explanation", "explain"]
 
 SIDE = 384  # pixels of a map that is written
-FAINT = 0.75  # of the picture's colours, where nothing hangs on it
+REDDEST = 0.5  # of a pixel, where most hangs on it
 VERTICAL, HORIZONTAL = ("top", "", "bottom"), ("left", "", "right")
 RED = np.array([230.0, 40.0, 30.0])
 
@@ -34,7 +34,7 @@ class Explanation:
     label: str
     probability: float
     weights: np.ndarray
-    picture: np.ndarray  # (H, W, 3) uint8, as the encoder sees it
+    picture: np.ndarray  # (SIDE, SIDE, 3) uint8, the square that the encoder sees
 
     @property
     def where(self) -> str:
@@ -63,12 +63,11 @@ class Explanation:
 
     def drawn(self) -> Image.Image:
         """Return the picture, gray where nothing hangs on it and red where most does."""
-        shown = Image.fromarray(self.picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         weights = np.clip(self.weights, 0, None)
         heat = Image.fromarray((weights / (weights.max() or 1.0)).astype(np.float32))
-        share = np.asarray(heat.resize((SIDE, SIDE), Image.Resampling.BILINEAR))[..., None]
-        gray = np.asarray(shown.convert("L").convert("RGB"), dtype=np.float64)
-        mixed = gray * (1 - share * 0.5 * FAINT) + RED * share * 0.5 * FAINT
+        red = REDDEST * np.asarray(heat.resize((SIDE, SIDE), Image.Resampling.BILINEAR))[..., None]
+        gray = np.asarray(Image.fromarray(self.picture).convert("L").convert("RGB"), dtype=np.float64)
+        mixed = gray * (1 - red) + RED * red
         return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
 
     def write(self, output: Path) -> None:
@@ -94,11 +93,12 @@ def explain(home: Home, key: str) -> Explanation:
     image = images.image(home.db, found[key]) if key in found else None
     if image is None:
         raise UnknownImages(f"the pool has no image {key!r}{did_you_mean(key, images.pool_table(home.db).keys)}")
-    picture = decode(home.path_of(image.source, image.path), _side(home, model.features))
+    path = home.path_of(image.source, image.path)
+    picture = decode(path, _side(home, model.features))
     shares = model.head.probabilities(_encoded(home, model.features, picture[None]))[0]
     answer = int(shares.argmax())
     weights = occlusion(picture, lambda some: model.head.probabilities(_encoded(home, model.features, some))[:, answer])
-    return Explanation(key, model.classes[answer], float(shares[answer]), weights, picture)
+    return Explanation(key, model.classes[answer], float(shares[answer]), weights, decode(path, SIDE))
 
 
 def _side(home: Home, name: str) -> int:
