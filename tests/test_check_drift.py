@@ -149,6 +149,12 @@ def test_the_exam_grows_to_the_share_of_the_pool(grown: Project) -> None:
     assert grown.check.drift().exam_new == 4
 
 
+def test_a_second_exam_counts_for_no_share(grown: Project) -> None:
+    grown.check.drift()
+    grown.active_exam(12)  # by doubts: many of them are new
+    assert grown.exam(new_ground=True).size == 28
+
+
 def test_without_features_it_says_so(tmp_path: Path, photos: Path) -> None:
     with Project.create(tmp_path / "project", ["a"], images=photos) as project, pytest.raises(FeaturesError):
         project.check.drift()

@@ -49,7 +49,7 @@ def draw(home: Home, size: int | None = None, *, new_ground: bool = False, outpu
         new = np.isin(now.ids, list(new_ids(home))) if new_ground else np.ones(len(now.ids), dtype=bool)
         wanted = size if size is not None else (have or home.config.exam.size)
         if new_ground:
-            wanted = have + trust.missing_share(new, now.exam)
+            wanted = have + trust.missing_share(new, now.random)
         if wanted > have:
             rows = trust.draw(
                 seeded_hashes(now.tokens, home.config.seed + 1),  # another seed than the audit's, or both choose alike
