@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from annotate_select.steps.check_labels import LabelsReport
     from annotate_select.steps.check_leaks import LeaksReport
     from annotate_select.steps.check_picks import PicksReport
+    from annotate_select.steps.check_rules import RulesReport
     from annotate_select.steps.shortcuts_report import ShortcutsReport
 
 __all__ = ["CHECKS", "Checks", "Report"]
 
 # In the order in which `check all` goes through them.
-CHECKS = ("duplicates", "labels", "leaks", "shortcuts", "drift", "picks")
+CHECKS = ("duplicates", "labels", "leaks", "shortcuts", "drift", "picks", "rules")
 
 
 class Report(Protocol):
@@ -90,3 +91,9 @@ class Checks:
         from annotate_select.steps.check_shortcuts import check_shortcuts
 
         return check_shortcuts(self._home, features, progress=progress)
+
+    def rules(self, features: str | None = None, *, progress: Progress = silent) -> RulesReport:
+        """Compare what is known beforehand, in rules.toml, with the labels; raises ConfigError where there is none."""
+        from annotate_select.steps.check_rules import check_rules
+
+        return check_rules(self._home)

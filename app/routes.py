@@ -28,6 +28,7 @@ MOST_NOTE = 2_000
 # Exam images and audit picks look alike, so that nobody labels the exam with more care than the rest.
 CHANCE = "chosen at random"
 WHY_REVIEWED = {
+    "rules": "its label breaks a rule",
     "disputed": "annotators disagree",
     "doubtful": "a model that had not seen the label contradicts it",
     "unsure": "nobody could tell",
@@ -130,7 +131,7 @@ def _review(visitor: Visitor, what: str, n: int, offset: int, reveal: bool) -> d
     found = visitor.project.review(what, n, offset)
     finals = [one for one in visitor.project.recent(visitor.annotator, MOST_RECENT) if one.kind == "final"]
     return {
-        "items": [_reviewed(one, visitor, WHY_REVIEWED[what], reveal) for one in found],
+        "items": [_reviewed(one, visitor, one.rule or WHY_REVIEWED[what], reveal) for one in found],
         "recent": [_said_before(one) for one in finals],
     }
 

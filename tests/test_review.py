@@ -98,7 +98,7 @@ def test_a_final_ends_it_and_its_undo_begins_it_again(project: Project) -> None:
     uid = say(project, a, "eva", "final", "Pants")
     say(project, b, "eva", "final")
     assert {what: n for what, n in project.review_counts().items() if what != "doubtful"} == {
-        "disputed": 0, "unsure": 0, "flagged": 0, "rejected": 0,
+        "rules": 0, "disputed": 0, "unsure": 0, "flagged": 0, "rejected": 0,
     }  # fmt: skip
     item = project.review_item(a)
     assert (item.label, item.state, item.final, item.votes) == ("Pants", "labelled", True, {"Hat": 1, "Dress": 1})
@@ -178,7 +178,7 @@ def test_what_left_the_pool_is_on_no_list(project: Project) -> None:
 def test_without_a_model_nothing_is_doubtful(tmp_path: Path, photos: Path) -> None:
     with Project.create(tmp_path / "p", ["a", "b"], images=photos) as project:
         assert project.review_counts() == dict.fromkeys(LISTS, 0)
-        assert [project.review(what) for what in LISTS] == [[]] * 5
+        assert [project.review(what) for what in LISTS] == [[]] * 6
         say(project, 1, "ana", "unsure")
         [item] = project.review("unsure")
         assert (item.suggestion, item.certainty, item.doubt) == (None, None, 0.0)
@@ -188,7 +188,7 @@ def test_without_a_model_nothing_is_doubtful(tmp_path: Path, photos: Path) -> No
 
 def test_an_unknown_list_is_named(project: Project) -> None:
     with pytest.raises(
-        AnnotationError, match=r"no list 'disputes' .*did you mean disputed\?.*choose disputed, doubtful"
+        AnnotationError, match=r"no list 'disputes' .*did you mean disputed\?.*choose rules, disputed, doubtful"
     ):
         project.review("disputes")
 

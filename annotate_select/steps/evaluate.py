@@ -16,6 +16,7 @@ from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, model_folder, models
+from annotate_select.steps.rules import correct
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport
@@ -184,7 +185,8 @@ def exam_rows(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np
     rows = exam[state.labels[exam] != UNLABELLED]
     if len(rows) == 0:
         raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
-    return state, rows, model.head.probabilities(features.array[rows]), len(exam) - len(rows)
+    probabilities = correct(home, state.ids[rows], model.head.probabilities(features.array[rows]), model.classes)
+    return state, rows, probabilities, len(exam) - len(rows)
 
 
 def audit(home: Home) -> AuditReport:

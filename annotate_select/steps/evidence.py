@@ -19,6 +19,7 @@ from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
 from annotate_select.steps.opinions import opinions
+from annotate_select.steps.rules import correct
 from annotate_select.trust.label_errors import as_frequent, label_quality, pooled
 from annotate_select.trust.look_alikes import NEIGHBOURS, neighbour_shares
 
@@ -125,15 +126,15 @@ def contradicted(home: Home, labels: Mapping[int, str]) -> dict[int, Against]:
     number = {name: at for at, name in enumerate(home.config.classes)}
     y = np.array([number.get(label, -1) for label in labels.values()], dtype=np.int64)
     found: dict[int, Against] = {}
-    known = evidence(home)
+    known, now = evidence(home), home.config.classes
     rows = np.full(len(ids), -1) if known is None else known.rows(ids)
     usable = np.flatnonzero((rows >= 0) & (y >= 0))
     if known is not None and len(usable):
-        p = known.together[rows[usable]]
+        p = correct(home, ids[usable], known.together[rows[usable]], now, prior=False, check=False)
         quality = label_quality(p, y[usable])
         for at in np.flatnonzero(quality < 0.5).tolist():
             best = int(p[at].argmax())
-            found[int(ids[usable[at]])] = Against(home.config.classes[best], float(p[at, best]), float(quality[at]))
+            found[int(ids[usable[at]])] = Against(now[best], float(p[at, best]), float(quality[at]))
     others = ids[rows < 0].tolist()
     for image_id, said in (opinions(home, others) or {}).items():
         if said.label != labels[image_id]:

@@ -11,6 +11,7 @@ from annotate_select.annotations import images
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel
 from annotate_select.steps.opinions import certainty
+from annotate_select.steps.rules import project_rules
 
 __all__ = ["columns_of", "pool_certainty"]
 
@@ -30,9 +31,11 @@ def columns_of(home: Home, ids: Sequence[int]) -> dict[str, list[str | None]]:
 def pool_certainty(home: Home, model: TrainedModel) -> np.ndarray | None:
     """Return how sure a model was (m,) of the images outside the exam, when it was trained; None where it is unknown.
 
-    Of an image it learned from, that is what cross-validation said. Features that saw labels cannot be held out.
+    Of an image it learned from, that is what cross-validation said. Features that saw labels cannot be held out, and
+    what rules of the project change in the exam they would have to change here, too.
     """
-    said = None if model.features_saw_labels else certainty(home, model.number)
+    unlike = model.features_saw_labels or project_rules(home) is not None
+    said = None if unlike else certainty(home, model.number)
     if said is None:
         return None
     ids, sure = said

@@ -19,6 +19,7 @@ from annotate_select.learning.head import Head
 from annotate_select.selection.pool import seeded_hashes
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
+from annotate_select.steps.rules import breaking
 
 __all__ = ["Opinion", "certainty", "opinions", "withheld", "write_opinions"]
 
@@ -56,7 +57,8 @@ def write_opinions(folder: Path, head: Head, features: np.ndarray, ids: np.ndarr
 def opinions(home: Home, ids: Sequence[int]) -> dict[int, Opinion] | None:
     """Return what the newest model says of images, where it says something; None when there is nothing to ask.
 
-    That is before the first model, and for one that an older version of this program trained. Images that came after
+    That is before the first model, and for one that an older version of this program trained. Where it says what a rule
+    of the project excludes, it says nothing. Images that came after
     the training have no opinion until the next one.
     """
     model = newest_model(home)
@@ -72,7 +74,8 @@ def opinions(home: Home, ids: Sequence[int]) -> dict[int, Opinion] | None:
     for image_id, row in zip(wanted.tolist(), said[at].tolist() if len(said) else [], strict=False):
         if row[0] == image_id and row[1] >= 0 and names[row[1]] in home.config.classes:
             found[image_id] = Opinion(names[row[1]], float(row[2]))
-    return found
+    impossible = breaking(home, {image_id: one.label for image_id, one in found.items()})
+    return {image_id: one for image_id, one in found.items() if image_id not in impossible}
 
 
 def certainty(home: Home, number: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -18,11 +18,12 @@ from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.files import write_whole
 from annotate_select.pool.decode import decode_many
-from annotate_select.pool.sources import read_source
+from annotate_select.pool.sources import Entry, read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import BATCH, load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
+from annotate_select.steps.rules import correct_new
 from annotate_select.trust.novelty import Reference
 
 __all__ = ["Prediction", "predict"]
@@ -47,7 +48,8 @@ def predict(
 ) -> list[Prediction]:
     """Predict every image of a source with the newest model; broken images are reported, not fatal.
 
-    With `output` (.csv or .jsonl) the predictions are written, whole or not at all.
+    With `output` (.csv or .jsonl) the predictions are written, whole or not at all. What rules.toml says of the columns
+    of a manifest, and of the classes' frequencies, corrects the probabilities.
     Raises LearningError when there is no model, or its encoder was replaced since it was trained.
     """
     trained = models(home)
@@ -63,7 +65,8 @@ def predict(
     encoder = load_encoder(home, model.features)
     for positions, inputs, problems in _inputs(home, encoder, [entry.path for entry in entries]):
         encoded = _features(encoder, inputs)
-        probabilities = model.head.probabilities(encoded)
+        known = _columns([entries[position] for position in positions])
+        probabilities = correct_new(home, known, model.head.probabilities(encoded), model.classes)
         novelty = encoder.novelty(inputs) if isinstance(encoder, Compressed) else reference.novelty(encoded)
         found = {
             position: _prediction(entries[position].key, model.classes, probabilities[i], float(novelty[i]))
@@ -75,6 +78,13 @@ def predict(
     if output is not None:
         write_whole(output, _jsonl(predictions) if output.suffix == ".jsonl" else _csv(predictions, model.classes))
     return predictions
+
+
+def _columns(entries: Sequence[Entry]) -> dict[str, list[str | None]]:
+    """Return what a manifest says of images, for the rules of the project."""
+    names = {name for one in entries for name in one.metadata}
+    columns: dict[str, list[str | None]] = {name: [one.metadata.get(name) for one in entries] for name in names}
+    return columns | {"group": [one.group for one in entries]}
 
 
 Inputs = tuple[list[int], np.ndarray, list[tuple[int, str]]]

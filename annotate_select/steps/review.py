@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annotate_select.annotations import events, exam, images
 from annotate_select.annotations.consensus import Consensus, consensus
@@ -16,10 +16,11 @@ from annotate_select.errors import AnnotationError, UnknownImages, did_you_mean,
 from annotate_select.steps.evidence import Against, contradicted
 from annotate_select.steps.home import Home
 from annotate_select.steps.opinions import Opinion, opinions, withheld
+from annotate_select.steps.rules import rule_breakers
 
 __all__ = ["LISTS", "ReviewItem", "Said", "review", "review_counts", "review_item"]
 
-LISTS = ("disputed", "doubtful", "unsure", "flagged", "rejected")
+LISTS = ("rules", "disputed", "doubtful", "unsure", "flagged", "rejected")
 NOTHING = Consensus(None, "waiting", {})
 USUAL = 0.9  # share of labels that is right
 
@@ -40,7 +41,7 @@ class ReviewItem:
     """An image to review, as it stands: its `state` and `label`, who said what, and the flags on it.
 
     `final`: a reviewer has decided. `suggestion` is what a model that had not learned from this label takes the image
-    for, with its `certainty`; never there for the exam. `doubt` in 0..1 orders a list.
+    for, with its `certainty`; never there for the exam. `doubt` in 0..1 orders a list. `rule` is what the label breaks.
     """
 
     image_id: int
@@ -54,6 +55,7 @@ class ReviewItem:
     suggestion: str | None
     certainty: float | None
     doubt: float
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,20 @@ class _Facts:
 def review(home: Home, what: str, n: int = 50, offset: int = 0) -> list[ReviewItem]:
     """Return a list to review, the largest doubt first, from `offset` on; of equal doubts the latest comes first.
 
-    `disputed`: no class has most of the votes. `doubtful`: a label that is less likely than another class to the newest
-    model and the look-alikes, which had not learned from it; the worse its odds, the larger the doubt; never of the
-    exam. `unsure` and `rejected`: by all who said anything, or by more than said anything else. `flagged`: with a note
-    that stands. Raises AnnotationError for others.
+    `rules`: a label that breaks a rule of the project's, the exam's included. `disputed`: no class has most of the
+    votes. `doubtful`: a label that is less likely than another class to the newest model and the look-alikes, which had
+    not learned from it; the worse its odds, the larger the doubt; never of the exam. `unsure` and `rejected`: by all
+    who said anything, or by more than said anything else. `flagged`: with a note that stands. Raises AnnotationError
+    for others.
     """
     if what not in LISTS:
         raise AnnotationError(f"there is no list {what!r} to review{did_you_mean(what, LISTS)}; choose {listed(LISTS)}")
     facts = _facts(home)
     ids = _of_list(home, facts)[what]
     found = _doubtful(home, facts, ids) if what == "doubtful" else _items(home, facts, ids)
+    if what == "rules":
+        words = rule_breakers(home)
+        found = [replace(item, rule=words.get(item.image_id)) for item in found]
     newest = {one: max((event.event_id for event in facts.said.get(one, [])), default=0) for one in ids}
     ordered = sorted(found, key=lambda item: (-item.doubt, -newest[item.image_id], item.image_id))
     return ordered[offset : offset + n]
@@ -115,6 +121,7 @@ def _of_list(home: Home, facts: _Facts) -> dict[str, list[int]]:
     """Return the images of each list: those in the pool that no reviewer decided on."""
     waiting = {one: found for one, found in facts.decided.items() if not found.final}
     lists = {what: [one for one, found in waiting.items() if found.state == what] for what in LISTS}
+    lists["rules"] = list(rule_breakers(home))
     lists["flagged"] = [one for one in facts.flags if not facts.decided.get(one, NOTHING).final]
     labels = {one: found.label for one, found in waiting.items() if found.label is not None and one not in facts.exam}
     lists["doubtful"] = list(contradicted(home, labels))

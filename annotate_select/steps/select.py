@@ -22,6 +22,7 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
+from annotate_select.steps.rules import correct
 from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
@@ -144,7 +145,8 @@ def _opinion(home: Home, features: Features) -> tuple[TrainedModel | None, np.nd
     fitting = [model for model in models(home) if model.features_digest == features.digest]
     if not fitting or fitting[-1].classes != home.config.classes:
         return None, None
-    return fitting[-1], fitting[-1].head.probabilities(features.array)
+    said = fitting[-1].head.probabilities(features.array)
+    return fitting[-1], correct(home, features.ids, said, home.config.classes)
 
 
 def _again(

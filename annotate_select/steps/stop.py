@@ -12,6 +12,7 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.evaluate import exam_rows
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
+from annotate_select.steps.rules import correct
 from annotate_select.steps.standing import UNLABELLED, Standing
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.stopping import LAST, Stopping, advise, expected_gain, kappa
@@ -35,7 +36,8 @@ def conclude(home: Home, report: ExamReport) -> Stopping | None:
     state, rows, _, _ = exam_rows(home, newest)
     array = open_features(home, newest.features).array
     exam, free = array[rows], _unlabelled(state)
-    right = np.array([one.head.probabilities(exam).argmax(axis=1) == state.labels[rows] for one in same])
+    said = [correct(home, state.ids[rows], one.head.probabilities(exam), one.classes) for one in same]
+    right = np.array([one.argmax(axis=1) == state.labels[rows] for one in said])
     gain = expected_gain(np.array([one.labels for one in same]), right, seed=home.config.seed)
     found = advise(report, [one.labels for one in same], gain, _agreement(same, array[free]))
     write_whole(model_folder(home, newest.number) / STOPPING, json.dumps(found.as_dict(), indent=1))

@@ -7,7 +7,10 @@ import streamlit as st
 from labeller import labeller
 from panels import need_annotator, need_project
 
+from annotate_select.errors import ConfigError
+
 LISTS = {
+    "rules": ("Break a rule", "Labels that break a rule of rules.toml: either the label is wrong, or the rule is."),
     "disputed": ("Disagreements", "Annotators chose different classes, and no class has most of the votes."),
     "doubtful": ("Likely wrong", "Labels that a model which had not seen them contradicts; the strongest doubt first."),
     "unsure": ("Unsure", "Nobody could tell what these are."),
@@ -17,8 +20,14 @@ LISTS = {
 
 project = need_project()
 annotator = need_annotator("Who is reviewing?", "Start reviewing")
-counts = project.review_counts()
+try:
+    counts = project.review_counts()
+except ConfigError as error:
+    st.error(str(error))
+    st.stop()
 listed = [name for name in LISTS if counts[name]]
+# Most projects have no rules; whoever has just decided the last such image stays there.
+shown = [name for name in LISTS if name != "rules" or counts[name] or st.session_state.get("review_list") == name]
 # Who has just decided the last one stays, and can take it back.
 if not listed and "review_list" not in st.session_state:
     st.info("There is nothing to review: no disagreement, no doubt, nothing flagged, unsure or rejected.")
@@ -27,8 +36,8 @@ if not listed and "review_list" not in st.session_state:
 
 what = st.segmented_control(
     "List",
-    list(LISTS),
-    default=(listed or list(LISTS))[0],
+    shown,
+    default=(listed or shown)[0],
     required=True,
     format_func=lambda one: f"{LISTS[one][0]} · {counts[one]:,}",
     key="review_list",
