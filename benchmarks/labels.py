@@ -5,7 +5,8 @@
 prints two tables. Wrong labels: the area under precision and recall of a ranking of labels, those of three real people
 (cifar10_small, each person alone) and planted ones: 20 % called any other class, or the next one. `package`: odds of
 cross-validation and look-alikes together, as `check labels` ranks; `cleanlab`: what it does by default, from the same
-cross-validation; `probability` is that of cleanlab computed here, for where it is not installed. Consensus: how often
+cross-validation; `weighed`: the same after the classes were made as frequent as their labels are. Where cleanlab is not
+installed, the probability of the label stands for it, which is what it ranks by. Consensus: how often
 the votes of two or three people, ties drawn, and the package's estimate, without and with a model's word, are right;
 and crowd-kit's Dawid and Skene, where it is installed.
 
@@ -74,15 +75,21 @@ def found(features: np.ndarray, given: np.ndarray, truth: np.ndarray, n_classes:
     """Return, by way to rank, the area under precision and recall of finding the labels that are wrong."""
     held_out, together = opinions(features, given, n_classes, seed)
     wrong = given != truth
+    weighed = as_frequent(held_out, np.bincount(given, minlength=n_classes) / len(given))
     ranks = {
         "package": label_quality(together, given),
-        "probability": held_out[np.arange(len(given)), given],
+        "cleanlab": _cleanlab(given, held_out),
+        "weighed": _cleanlab(given, weighed),
     }
-    if importlib.util.find_spec("cleanlab"):
-        from cleanlab.rank import get_label_quality_scores
-
-        ranks["cleanlab"] = get_label_quality_scores(given, held_out / held_out.sum(axis=1, keepdims=True))
     return {name: float(average_precision_score(wrong, -quality)) for name, quality in ranks.items()}
+
+
+def _cleanlab(given: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    if not importlib.util.find_spec("cleanlab"):
+        return np.asarray(probabilities[np.arange(len(given)), given])
+    from cleanlab.rank import get_label_quality_scores
+
+    return np.asarray(get_label_quality_scores(given, probabilities / probabilities.sum(axis=1, keepdims=True)))
 
 
 def planted(truth: np.ndarray, n_classes: int, how: str, seed: int) -> np.ndarray:
@@ -94,7 +101,7 @@ def planted(truth: np.ndarray, n_classes: int, how: str, seed: int) -> np.ndarra
 
 def mistakes(given: argparse.Namespace) -> None:
     """Print how well wrong labels are found."""
-    print("| labels | features | wrong | package | cleanlab's default | probability |\n|---|---|---|---|---|---|")
+    print("| labels | features | wrong | package | cleanlab's default | the same, weighed |\n|---|---|---|---|---|---|")
     images, said = people(given.data)
     table = []
     for kind in given.kinds:
@@ -111,21 +118,14 @@ def mistakes(given: argparse.Namespace) -> None:
                 areas_of = [found(x_one, g, y, int(y.max()) + 1, seed) for seed, g in enumerate(labels)]
                 table.append(_line(f"{one}, {how}", kind, [float((g != y).mean()) for g in labels], areas_of))
     means = {name: float(np.mean([row[name] for row in table])) for name in table[0]}
-    print(f"| mean | | | {means['package']:.3f} | {_or_dash(means)} | {means['probability']:.3f} |")
+    print(f"| mean | | | {means['package']:.3f} | {means['cleanlab']:.3f} | {means['weighed']:.3f} |")
 
 
 def _line(what: str, kind: str, wrong: list[float], areas: list[dict[str, float]]) -> dict[str, float]:
     means = {name: float(np.mean([one[name] for one in areas])) for name in areas[0]}
-    print(
-        f"| {what} | {kind} | {np.mean(wrong):.1%} | {means['package']:.3f} | {_or_dash(means)} | "
-        f"{means['probability']:.3f} |",
-        flush=True,
-    )
+    cells = " | ".join(f"{means[name]:.3f}" for name in ("package", "cleanlab", "weighed"))
+    print(f"| {what} | {kind} | {np.mean(wrong):.1%} | {cells} |", flush=True)
     return means
-
-
-def _or_dash(means: dict[str, float]) -> str:
-    return f"{means['cleanlab']:.3f}" if "cleanlab" in means else "not installed"
 
 
 def agreed(given: argparse.Namespace) -> None:

@@ -203,10 +203,14 @@ def _people(found: People) -> list[str]:
             "to another class than the one that counts; nothing is changed, the Review page decides:"
         )
         lines += [
-            f"  {one.key} {one.label or 'disputed'}: {one.consensus} with {one.probability:.0%}"
+            f"  {one.key} {one.label or 'disputed'}: {one.consensus} with {_share(one.probability)}"
             for one in found.pointing[:5]
         ]
     return lines
+
+
+def _share(probability: float) -> str:
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _skilled(one: Skill) -> str:

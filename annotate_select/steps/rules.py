@@ -155,6 +155,8 @@ def rule_breakers(home: Home) -> dict[int, str]:
 
     What a reviewer decided is left out: they have had the last word.
     """
+    if not (home.root / FILE).exists():
+        return {}
     said = consensus(events.current_annotations(home.db))
     return breaking(home, {one: found.label for one, found in said.items() if found.label and not found.final})
 
