@@ -13,7 +13,7 @@ from starlette.routing import Route
 from annotate_select import __version__
 from annotate_select.annotations.events import Event, StoredEvent
 from annotate_select.annotations.queue import QueueItem, QueueProgress
-from annotate_select.steps.review import ReviewItem
+from annotate_select.steps.review import ReviewItem, Said
 
 __all__ = ["routes"]
 
@@ -131,7 +131,7 @@ def _review(visitor: Visitor, what: str, n: int, offset: int, reveal: bool) -> d
     found = visitor.project.review(what, n, offset)
     finals = [one for one in visitor.project.recent(visitor.annotator, MOST_RECENT) if one.kind == "final"]
     return {
-        "items": [_reviewed(one, visitor, one.rule or WHY_REVIEWED[what], reveal) for one in found],
+        "items": [_reviewed(one, visitor, WHY_REVIEWED[what], reveal) for one in found],
         "recent": [_said_before(one) for one in finals],
     }
 
@@ -141,10 +141,12 @@ def _reviewed(one: ReviewItem, visitor: Visitor, why: str, reveal: bool) -> dict
     if not reveal:
         return shown
     others = [said for said in [*one.said, *one.flags] if said.annotator != visitor.annotator]
+    # A rule names what the image cannot be, which is what somebody said: it is heard with the others, not before.
+    rule = [Said("rules.toml", "flag", None, "", one.rule)] if one.rule else []
     return shown | {
         "opinions": [
             {"annotator": said.annotator, "kind": said.kind, "label": said.label, "at": said.at, "note": said.note}
-            for said in others
+            for said in [*rule, *others]
         ],
         "votes": one.votes,
         "state": one.state,

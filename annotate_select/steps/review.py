@@ -102,7 +102,7 @@ def review_item(home: Home, image_id: int) -> ReviewItem:
     found = _doubtful(home, facts, [image_id]) if doubtful else _items(home, facts, [image_id])
     if not found:
         raise UnknownImages(f"the pool has no image with the id {image_id}")
-    return found[0]
+    return replace(found[0], rule=rule_breakers(home).get(image_id))
 
 
 def _facts(home: Home) -> _Facts:

@@ -422,3 +422,14 @@ def test_the_review_page_opens_the_first_list_that_holds_something(project: Proj
     assert given["queue_url"] == "/api/review?what=disputed"
     assert given["mode"] == "review"
     assert "Annotators chose different classes" in words(at)
+
+    rules = project.root / "rules.toml"
+    rules.write_text('[[rule]]\nwhen = {source = "photos"}\nnever = ["dent"]\n')
+    project.annotate({"0002.png": "dent"}, annotator="ana")
+    at = opened("review", project, "rita")
+    assert json.loads(at.get("bidi_component")[0].proto.json)["queue_url"] == "/api/review?what=rules"
+    assert "break a rule of rules.toml" in words(at)
+
+    rules.write_text("[rule")
+    (error,) = errors(opened("review", project, "rita"))
+    assert "is not valid TOML" in error

@@ -61,6 +61,20 @@ def test_others_opinions_come_only_when_asked_for(client: TestClient, project: P
     assert (told["votes"], told["state"], told["final"]) == ({"ok": 1, "crack": 1}, "disputed", False)
 
 
+def test_the_rule_that_a_label_breaks_is_heard_with_the_others(client: TestClient, project: Project) -> None:
+    say(client, project, "ana", "u1", 3, "label", label="ok")
+    (project.root / "rules.toml").write_text('[[rule]]\nwhen = {source = "photos"}\nnever = ["ok"]\n')
+    assert listed(client, what="rules")["items"] == [
+        {"id": 3, "key": "0002.png", "batch": None, "why": "its label breaks a rule"}
+    ]
+    for asked in ({"what": "rules"}, {"image": 3}):
+        [told] = listed(client, reveal=1, **asked)["items"]
+        assert [(one["annotator"], one["kind"], one["label"], one["note"]) for one in told["opinions"]] == [
+            ("rules.toml", "flag", None, "where source is photos, never ok"),
+            ("ana", "label", "ok", None),
+        ]
+
+
 def test_a_final_empties_the_list_is_among_the_recent_and_can_be_looked_at(
     client: TestClient, project: Project
 ) -> None:
