@@ -30,7 +30,16 @@ from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.fold import judges
 
-__all__ = ["QueueItem", "QueueProgress", "hold", "next_images", "not_for_groups", "progress_counts", "release"]
+__all__ = [
+    "RELABEL",
+    "QueueItem",
+    "QueueProgress",
+    "hold",
+    "next_images",
+    "not_for_groups",
+    "progress_counts",
+    "release",
+]
 
 CHUNK = 500  # values asked for in one statement; SQLite allows no more than 999 variables in old builds
 RELABEL = "relabel"  # the role of a pick for a second opinion

@@ -8,6 +8,7 @@ import numpy as np
 
 from annotate_select.annotations import batches, events
 from annotate_select.annotations.consensus import consensus
+from annotate_select.annotations.queue import RELABEL
 from annotate_select.errors import FeaturesError
 from annotate_select.features.store import Features
 from annotate_select.steps.embed import open_features
@@ -21,7 +22,6 @@ from annotate_select.trust.leaks import blocked
 
 __all__ = ["REASON", "RELABEL", "SecondOpinions", "Worth", "free_rows", "second_opinions", "worth_asking_again"]
 
-RELABEL = "relabel"  # the role of such a pick
 REASON = "a second opinion: worth more here than a new image"  # and nothing of why, which would suggest an answer
 
 
