@@ -19,7 +19,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; background: #fff; m
   padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #b8c0c8; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
-td.n { text-align: right; } code { overflow-wrap: anywhere; } svg { max-width: 100%; height: auto; }
+.pairs td, code { overflow-wrap: anywhere; } svg { max-width: 100%; height: auto; }
 .verdict { padding: .8rem 1rem; border-left: .5rem solid #b8c0c8; background: #f3f5f7; }
 .pass { border-color: #2f7fa8; } .fail { border-color: #a8322f; } .undecided { border-color: #c0762b; }
 .mistakes { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem; }
@@ -233,7 +233,11 @@ def _section(title: str, body: str) -> str:
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> str:
-    return "<table>" + "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows) + "</table>"
+    return (
+        '<table class="pairs">'
+        + "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
+        + "</table>"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
