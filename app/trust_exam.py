@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from trust_report import report_download
+from trust_second import second_exam
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -45,6 +46,7 @@ def exam_panel(project: Project) -> None:
     if status.models > 1:
         _progress(project)
     _pictures(report)
+    second_exam(project)
     report_download(project, report)
 
 

@@ -407,6 +407,19 @@ def test_the_trust_page_shows_annotators_and_the_least_likely_labels(measured: P
     assert measured.check.labels().doubts == [] or "to a model it is " in said
 
 
+def test_the_trust_page_draws_a_second_exam_and_says_what_it_gives(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.button(key="second_exam").click().run()
+    (error,) = errors(at)  # 40 images: all but the 12 of the exam have been learned from
+    assert "only 12 are left" in error
+    at.number_input(key="second_n").set_value(5).run()
+    at.button(key="second_exam").click().run()
+    assert errors(at) == []
+    assert "5 images, drawn by the doubts of model 1 from 12: all of them have a label" in words(at)
+    measured.evaluate()
+    assert "A second exam, drawn where model 1 may err: accuracy" in words(opened("trust", measured))
+
+
 def test_a_project_without_doubts_has_nothing_to_review(project: Project) -> None:
     at = opened("review", project, "rita")
     assert errors(at) == []
