@@ -26,6 +26,7 @@ WORLDS = {  # classes: their shares, and how often each is recognised; mistakes 
     "10 classes, even": ([0.1] * 10, np.linspace(0.6, 0.95, 10).tolist()),
     "10 classes, nearly perfect": ([0.1] * 10, [0.95] * 10),
     "2 classes, one rare": ([0.97, 0.03], [0.98, 0.7]),
+    "20 classes, ever rarer": ((1 / np.arange(1, 21)).tolist(), np.linspace(0.95, 0.6, 20).tolist()),
 }
 PAIRS = {  # chances that only the newer model is right, and only the older one
     "2 points better": (0.06, 0.04),
@@ -57,8 +58,13 @@ def intervals(exams: int) -> list[str]:
             lines.append(_line(name, f"{truth:.0%} of a class that is {prior:.0%} of all", cells))
     for name, (prior, recall) in WORLDS.items():
         lines.append(_line("macro F1", name, [_mark(_macro(exams, n, prior, recall)) for n in SIZES]))
+    for name in ("4 classes, two rare", "2 classes, one rare"):
+        cells = [_mark(_macro(exams, n, *WORLDS[name], _bootstrap)) for n in SIZES]
+        lines.append(_line("macro F1, by bootstrap", name, cells))
     for name, (shape, right) in SURE.items():
-        lines.append(_line("second estimate (PPI++)", name, [_mark(_powered(exams, n, shape, right)) for n in SIZES]))
+        found = [_powered(exams, n, shape, right) for n in SIZES]
+        lines.append(_line("second estimate (PPI++)", name, [_mark(held) for held, _ in found]))
+        lines.append(_line("its error, of that of the exam", name, [f"{error:.2f}" for _, error in found]))
     for name, (gained, lost) in PAIRS.items():
         lines.append(_line("two models, paired", name, [_mark(_paired(exams, n, gained, lost)) for n in SIZES]))
     return lines
@@ -80,27 +86,51 @@ def _recall(exams: int, n: int, prior: float, truth: float, interval: Interval_o
     return _mark(held, int(np.median(images)), truth)
 
 
-def _macro(exams: int, n: int, prior: list[float], recall: list[float]) -> float:
+def _macro(
+    exams: int,
+    n: int,
+    prior: list[float],
+    recall: list[float],
+    interval: Callable[[np.ndarray], Interval] = macro_f1_interval,
+) -> float:
     """The truth is the mean F1, among all images, of the classes that the exam has."""
     rng, size = np.random.default_rng(n), len(prior)
     chances = np.array([[p * (r if i == j else (1 - r) / (size - 1)) for j in range(size)]
                         for i, (p, r) in enumerate(zip(prior, recall, strict=True))])  # fmt: skip
     f1 = 2 * chances.diagonal() / (chances.sum(axis=0) + chances.sum(axis=1))
     counts = rng.multinomial(n, chances.ravel() / chances.sum(), exams).reshape(exams, size, size)
-    return _held([(macro_f1_interval(one), float(f1[one.sum(axis=1) > 0].mean())) for one in counts])
+    return _held([(interval(one), float(f1[one.sum(axis=1) > 0].mean())) for one in counts])
 
 
-def _powered(exams: int, n: int, shape: tuple[float, float], right: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Where there is no second estimate, because it would not help, the exam's own interval is what is told."""
+def _powered(
+    exams: int, n: int, shape: tuple[float, float], right: Callable[[np.ndarray], np.ndarray]
+) -> tuple[float, float]:
+    """Return how often the truth is held, and the error of the estimate as a part of that of the exam alone.
+
+    Where there is no second estimate, because it would not help, the exam's own is what is told.
+    """
     rng = np.random.default_rng(n)
     truth = float(right(rng.beta(*shape, 2_000_000)).mean())
-    found = []
+    found, errors = [], []
     for _ in range(exams):
         sure, pool = rng.beta(*shape, n), rng.beta(*shape, 1000)
         hits = rng.random(n) < right(sure)
         second = prediction_powered(hits, sure, pool)
         found.append((share_interval(int(hits.sum()), n) if second is None else second.interval, truth))
-    return _held(found)
+        errors.append((hits.mean() - truth, (hits.mean() if second is None else second.accuracy) - truth))
+    alone, ours = np.sqrt(np.mean(np.square(errors), axis=0))
+    return _held(found), float(ours / alone)
+
+
+def _bootstrap(confusion: np.ndarray, again: int = 200) -> Interval:
+    """Return the middle 95 % of the macro F1 of exams drawn from the exam, as is often done."""
+    n = int(confusion.sum())
+    drawn = np.random.default_rng(0).multinomial(n, confusion.ravel() / n, again).reshape(again, *confusion.shape)
+    right, images = np.diagonal(drawn, axis1=1, axis2=2), drawn.sum(axis=2)  # (again, C)
+    f1 = 2 * right / np.maximum(images + drawn.sum(axis=1), 1)
+    here = images > 0
+    means = (f1 * here).sum(axis=1) / here.sum(axis=1)
+    return Interval(float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
 
 
 def _paired(exams: int, n: int, gained: float, lost: float) -> float:
@@ -114,7 +144,7 @@ def _held(found: list[tuple[Interval, float]]) -> float:
 
 
 def _mark(held: float, n: int = 0, truth: float = 0.0) -> str:
-    inside = LOW <= round(held, 3) <= HIGH
+    inside = 100 * LOW <= round(100 * held, 1) <= 100 * HIGH
     discrete = not inside and n > 0 and not _possible(n, truth)
     return f"{100 * held:.1f}" if inside else f"**{100 * held:.1f}**{' d' if discrete else ''}"
 

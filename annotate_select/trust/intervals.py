@@ -45,7 +45,7 @@ def share_interval(successes: float, n: float, confidence: float = 0.95) -> Inte
 
     Wilson's, except where one, two or (of more than 50) three are missing to none or all: there Wilson's ends too
     early, and of 10 images with a share of 98.5 % it has the truth 86 times in 100. The end is then what a Poisson
-    count so small leaves open; no share has the truth in it less than 91 times in 100 (benchmarks/TRUST.md).
+    count so small leaves open; the truth is then in it at least 91 times in 100 (benchmarks/TRUST.md).
     Raises ExamError for impossible counts. Source: Brown, Cai and DasGupta, Statistical Science 16 (2001), 4.1.1.
 
     >>> share_interval(9, 10)

@@ -26,8 +26,8 @@ def macro_f1_interval(confusion: np.ndarray, confidence: float = 0.95) -> Interv
     with the correlations that the errors shared by two classes cause (MOVER). It is too short above where most classes
     are perfect, by chance, each of which leaves no room. The other is Wilson's for as many images as would give the
     variance of the mean (delta method), and is too short where some classes are rare.
-    In simulations (benchmarks/TRUST.md) a bootstrap of the images held the truth as rarely as 61 times in 100 where
-    classes were rare; this holds it about 92 to 99 times.
+    In simulations (benchmarks/TRUST.md) a bootstrap of the images held the truth as rarely as 42 times in 100 where a
+    class was rare; this holds it 92 to 99 times.
     Source: Zou and Donner, Statistics in Medicine 27 (2008), for the joining.
     """
     here = confusion.sum(axis=1) > 0
