@@ -22,15 +22,15 @@ __all__ = ["FEWEST", "FEWEST_OF_CLASS", "SURPRISING", "Association", "Told", "as
 FEWEST = 30  # labels
 FEWEST_OF_CLASS = 8
 SURPRISING = 0.05
-PERMUTATIONS = 1999
+PERMUTATIONS = 999  # enough for one find among forty
 FIRST, HOPELESS = 200, 0.2  # after so many, a p above this is not going to be small
 MOST_LABELS = 4000  # more, and a random part of them is looked at: enough for what matters
 FEWEST_CELLS = 4  # so that a class in the middle, or at both ends, is seen
 MOST_CELLS, IN_A_CELL = 12, 30  # of a number or colour, and labels in one: more cells tell no more from so few labels
 MOST_VALUES, OF_A_VALUE = 20, 10  # of a category
 FOLDS = 10
-AT_ONCE = 2**21  # numbers held at a time
-SAME = 1e-9
+AT_ONCE = 2**18  # numbers held at a time
+SAME = 1e-6  # of float32
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _scores(cell: np.ndarray, folds: np.ndarray, labels: np.ndarray, n_classes: 
         some = labels[start : start + step]
         place = ((some * shape[1] + folds) * shape[2] + cell) * len(some) + np.arange(len(some))[:, None]
         counts = np.bincount(place.ravel(), minlength=int(np.prod(shape)) * len(some))
-        parts.append(_told(counts.astype(np.float64).reshape(*shape, len(some))))
+        parts.append(_told(counts.astype(np.float32).reshape(*shape, len(some))))
     return np.concatenate(parts)
 
 
@@ -181,14 +181,14 @@ def _told(held: np.ndarray) -> np.ndarray:
     rest = (in_cell - learned) / np.maximum(of_class.sum(axis=0, keepdims=True) - of_class, 1)
     sizes = held.sum(axis=(1, 2))  # (C, P)
     best = lift >= lift.max(axis=0, keepdims=True) - SAME
-    share = np.where(in_cell > 0, best / best.sum(axis=0, keepdims=True), 1 / len(held))
+    share = np.where(in_cell > 0, best / best.sum(axis=0, keepdims=True, dtype=np.float32), np.float32(1 / len(held)))
     recall = (held * share).sum(axis=(1, 2)) / np.maximum(sizes, 1)
     overall = recall.sum(axis=0) / (sizes > 0).sum(axis=0)
-    says = np.where(lift > rest + SAME, 1.0, np.where(lift < rest - SAME, 0.0, 0.5))
+    says = 0.5 + 0.5 * np.sign(np.where(np.abs(lift - rest) > SAME, lift - rest, 0))
     hit = (held * says).sum(axis=(1, 2)) / np.maximum(sizes, 1)
     others = held.sum(axis=0, keepdims=True) - held
     refused = (others * (1 - says)).sum(axis=(1, 2)) / np.maximum(others.sum(axis=(1, 2)), 1)
-    return np.concatenate([overall[None], (hit + refused) / 2]).T
+    return np.concatenate([overall[None], (hit + refused) / 2]).T.astype(np.float64)
 
 
 def _surprise(scores: np.ndarray) -> tuple[float, np.ndarray]:
