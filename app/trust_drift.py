@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from gallery import gallery
+from trust_looks import looked, paragraphs, sentence
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -18,15 +19,13 @@ def drift_panel(project: Project) -> None:
     st.subheader("Has the world changed?")
     st.caption("New images against those that were there before. New ground weighs more in the next batches.")
     since = st.date_input("New since", value=None, key="drift_since", help="Without a date: what was added last.")
-    if not st.button("Look for new ground", key="check_drift"):
+    found = looked(
+        project, "drift", "Look for new ground", waiting="Comparing …",
+        look=lambda: project.check.drift(since=since.isoformat() if since is not None else None),
+    )  # fmt: skip
+    if found is None:
         return
-    try:
-        with st.spinner("Comparing …"):
-            found = project.check.drift(since=since.isoformat() if since is not None else None)
-    except AnnotateSelectError as error:
-        st.error(str(error))
-        return
-    (st.warning if found.drifted else st.success)(_paragraphs(found.text()))
+    (st.warning if found.drifted else st.success)(paragraphs(found.text()))
     keys = list(dict.fromkeys([*found.stranger_keys, *(key for one in found.kinds for key in one.keys)]))[:SHOWN]
     if found.drifted:
         ids = project.image_ids(keys)
@@ -41,26 +40,19 @@ def picks_panel(project: Project) -> None:
     """Compare the picks of every round with the pool when asked."""
     st.subheader("Does picking look everywhere?")
     st.caption("Picks that crowd in a few kinds of images round after round may feed on themselves.")
-    if not st.button("Compare with the pool", key="check_picks", disabled=not project.status().batches):
+    found = looked(
+        project, "picks", "Compare with the pool", project.check.picks, waiting="Comparing …",
+        disabled=not project.status().batches,
+    )  # fmt: skip
+    if found is None:
         return
-    try:
-        with st.spinner("Comparing …"):
-            found = project.check.picks()
-    except AnnotateSelectError as error:
-        st.error(str(error))
-        return
-    (st.warning if found.runaway else st.info)(_paragraphs(found.text()))
+    (st.warning if found.runaway else st.info)(paragraphs(found.text()))
 
 
 def _grow_exam(project: Project) -> None:
     try:
         drawn = project.exam(new_ground=True)
     except AnnotateSelectError as error:
-        st.toast(str(error))
+        st.toast(sentence(str(error)))
         return
     st.toast(f"The exam has {drawn.size:,} images now; {len(drawn.to_label):,} of them wait for a label.")
-
-
-def _paragraphs(text: str) -> str:
-    """Write lines as sentences, one a paragraph."""
-    return "\n\n".join(f"{one.strip()[0].upper()}{one.strip()[1:]}." for one in text.splitlines() if one.strip())

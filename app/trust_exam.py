@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from trust_looks import sentence
 from trust_report import report_download
 from trust_second import second_exam
 
@@ -38,11 +39,11 @@ def exam_panel(project: Project) -> None:
     else:
         show = {"pass": st.success, "fail": st.error, "undecided": st.info}[report.verdict.outcome]
         head, *lines = report.verdict.text().splitlines()
-        show("\n".join([f"**{_sentence(head)}**", "", *(f"- {line.strip()}" for line in lines)]))
+        show("\n".join([f"**{sentence(head)}**", "", *(f"- {line.strip()}" for line in lines)]))
     if report.marked_late is not None:
-        st.caption(_sentence(report.marked_late))
+        st.caption(sentence(report.marked_late))
     if report.active is not None:
-        st.write(_sentence(report.active.text()))
+        st.write(sentence(report.active.text()))
     if status.models > 1:
         _progress(project)
     _pictures(report)
@@ -56,7 +57,7 @@ def _pictures(report: ExamReport) -> None:
         names = [one.name for one in report.classes]
         st.image(confusion_picture(report.confusion, names), alt="Confusion matrix; the Model page has it as a table")
         if report.calibration is not None:
-            st.write(_sentence(report.calibration.text()))
+            st.write(sentence(report.calibration.text()))
             st.image(reliability_picture(report.calibration), alt=f"Reliability: {report.calibration.text()}")
 
 
@@ -64,7 +65,7 @@ def _progress(project: Project) -> None:
     """Say what more labels would bring, and whether the newest model is better than the one before, beyond luck."""
     stopping = project.stopping()
     if stopping is not None:
-        st.write(f"**Is it enough?** {_sentence(stopping.sentence)}")
+        st.write(f"**Is it enough?** {sentence(stopping.sentence)}")
         if stopping.agreement:
             share = ", ".join(f"{one:.2f}" for one in stopping.agreement)
             st.caption(f"Agreement of successive models on what nobody labelled (Cohen's kappa): {share}.")
@@ -72,8 +73,4 @@ def _progress(project: Project) -> None:
         compared = project.compare()
     except AnnotateSelectError:
         return  # other classes, or features that are gone: nothing to compare
-    st.write(_sentence(compared.text()))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    st.write(sentence(compared.text()))

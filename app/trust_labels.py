@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 from gallery import gallery
+from trust_looks import looked, sentence
 
-from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.steps.annotators import Pointing, Skill
 from annotate_select.steps.check_labels import LabelsReport
@@ -20,17 +20,15 @@ def labels_panel(project: Project) -> None:
     """Look for what speaks against the labels when asked, and show it."""
     st.subheader("Are the labels right?")
     st.caption("Nothing is changed by looking: what is doubtful waits on the Review page for a person.")
-    if not st.button("Look for doubts", key="check_labels", disabled=not project.status().labelled):
-        return
-    try:
-        with st.spinner("Comparing …"):
-            found = project.check.labels()
-    except AnnotateSelectError as error:
-        st.error(str(error))
+    found = looked(
+        project, "labels", "Look for doubts", project.check.labels, waiting="Comparing …",
+        disabled=not project.status().labelled,
+    )  # fmt: skip
+    if found is None:
         return
     for line in found.text().splitlines():
         if not line.startswith("  "):
-            st.write(f"{line[0].upper()}{line[1:].rstrip(':')}.")
+            st.write(sentence(line))
     if found.doubtful:
         st.page_link("app_pages/review.py", label="Review them", icon=":material/rate_review:")
     _annotators(found.people.skills)

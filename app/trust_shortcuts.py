@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import state
 import streamlit as st
 from gallery import gallery
+from trust_looks import looked, sentence
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -25,14 +26,10 @@ def shortcuts_panel(project: Project) -> None:
         "If all dents were photographed in the dark, a model learns darkness. Brightness, colours, file size, camera, "
         "folder and every column known of the images are tried, each alone."
     )
-    key = f"shortcuts-{project.id}"
-    if st.button("Look for shortcuts", key="check_shortcuts", disabled=not project.status().labelled):
-        try:
-            with st.spinner("Measuring …"):
-                st.session_state[key] = project.check.shortcuts()
-        except AnnotateSelectError as error:
-            st.error(str(error))
-    found: ShortcutsReport | None = st.session_state.get(key)
+    found = looked(
+        project, "shortcuts", "Look for shortcuts", project.check.shortcuts, waiting="Measuring …",
+        disabled=not project.status().labelled,
+    )  # fmt: skip
     if found is not None:
         _report(project, found)
     _balance(project, found)
@@ -40,19 +37,19 @@ def shortcuts_panel(project: Project) -> None:
 
 def _report(project: Project, found: ShortcutsReport) -> None:
     head, *_ = found.about_labels()
-    st.write(_sentence(head))
+    st.write(sentence(head))
     for one in found.findings[:1]:
-        st.write(f"**{_sentence(one.text)}**")
+        st.write(f"**{sentence(one.text)}**")
         _sides(project, one)
     for one in found.findings[1:]:
-        with st.expander(f"{_sentence(one.words).rstrip('.')} predicts the label, too"):
-            st.write(_sentence(one.text))
+        with st.expander(f"{sentence(one.words).rstrip('.')} predicts the label, too"):
+            st.write(sentence(one.text))
             _sides(project, one)
     _where(project, found)
     for line in [*found.about_model(), found.slices_note]:
-        st.write(_sentence(line.rstrip(":")))
+        st.write(sentence(line))
     for number, spot in enumerate(found.weak_spots):
-        st.write(f"**{_sentence(spot.text)}** Mistakes first.")
+        st.write(f"**{sentence(spot.text)}** Mistakes first.")
         _images(project, spot.keys, f"weak-{number}")
 
 
@@ -61,7 +58,7 @@ def _sides(project: Project, one: Finding) -> None:
     for at in range(0, len(one.sides), 2):
         for place, side in zip(st.columns(2, gap="large"), one.sides[at : at + 2], strict=False):
             with place:
-                st.caption(_sentence(side.words).rstrip("."))
+                st.caption(sentence(side.words).rstrip("."))
                 _images(project, side.keys, f"side-{one.name}-{side.words}")
 
 
@@ -80,7 +77,7 @@ def _where(project: Project, found: ShortcutsReport) -> None:
         st.error(str(error))
         return
     st.image(explained.drawn(), width=WIDTH, alt=f"where the model looks in {key}")
-    st.caption(f"{_sentence(explained.text())} Red: covered, this part takes most from the answer.")
+    st.caption(f"{sentence(explained.text())} Red: covered, this part takes most from the answer.")
 
 
 def _images(project: Project, keys: Sequence[str], name: str) -> None:
@@ -107,7 +104,3 @@ def _balance_by(project: Project, name: str | None) -> None:
         project.balance_by(name)
     except AnnotateSelectError as error:
         state.say("error", str(error))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."

@@ -25,7 +25,7 @@ def test_new_ground_is_shown_and_joins_the_exam(measured: Project, tmp_path: Pat
         connection.execute(text("UPDATE images SET added_at = '2026-01-01T00:00:00+00:00'"))
     at = opened("trust", project)
     at.button(key="check_drift").click().run()
-    assert "all of the 48 images are new" in errors(at)[0]
+    assert "All of the 48 images are new" in errors(at)[0]
     project.add(folder)
     project.embed()
     at.button(key="check_drift").click().run()
@@ -38,4 +38,12 @@ def test_new_ground_is_shown_and_joins_the_exam(measured: Project, tmp_path: Pat
     at.run()
     at.button(key="check_picks").click().run()
     assert errors(at) == []
+    assert "picks of" in words(at)
+
+
+def test_what_was_found_stays_while_something_else_is_looked_for(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.button(key="check_picks").click().run()
+    assert "picks of" in words(at)
+    at.button(key="check_labels").click().run()
     assert "picks of" in words(at)
