@@ -15,7 +15,9 @@ from sqlalchemy import text
 from annotate_select.cli import cli
 from annotate_select.errors import ExamError, FeaturesError, LearningError
 from annotate_select.project import Project
+from annotate_select.steps.check_drift import _predicted
 from annotate_select.steps.new_ground import MOST, remember
+from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.window import window
 
 STRANGE = 16
@@ -114,6 +116,26 @@ def test_ground_of_earlier_checks_stays_until_it_is_looked_at_again(grown: Proje
     assert (stored["new"], stored["ground"]) == ([3, 4], [2, 4])
     (grown.root / "checks" / "drift.json").write_text("{broken")
     assert "new ground" not in grown.select(4, "graph_coverage").note
+
+
+def test_a_model_that_knows_its_labels_is_no_drift(project_root: Path) -> None:
+    """Labels by lot, which only memory can tell: the labelled images are old, the others new, and all are alike."""
+    with Project.open(project_root) as project:
+        rng, keys = np.random.default_rng(0), sorted(project.labels())
+        by_lot = zip(keys, rng.integers(2, size=len(keys)).tolist(), strict=True)
+        project.annotate({key: project.classes[at] for key, at in by_lot}, annotator="ana")
+        number = project.train().number
+        older(project)
+        listed = ", ".join(str(one) for one in project.image_ids(keys).values())
+        tell(project, "added_at = '2026-01-02T00:00:00+00:00'", f"id NOT IN ({listed})")
+        features = project.features()
+        said = _predicted(project._home, features)
+        ids, held_out = said_labels(project._home, number) or pytest.fail("nothing was kept")
+        assert said is not None
+        assert said[np.argsort(features.ids)].tolist() == held_out[np.argsort(ids)].tolist()
+        found = project.check.drift()
+        assert found.old == len(keys)
+        assert next(one for one in found.evidence if one.name == "classes").p > 0.05
 
 
 def test_chance_stays_chance(grown: Project) -> None:

@@ -21,7 +21,7 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
 from annotate_select.steps.rules import breaking
 
-__all__ = ["Opinion", "certainty", "opinions", "withheld", "write_opinions"]
+__all__ = ["Opinion", "certainty", "opinions", "said_labels", "withheld", "write_opinions"]
 
 FILE = "opinions.npy"
 COLUMNS = np.dtype([("id", "<i8"), ("label", "<i4"), ("probability", "<f4")])  # label -1: it says nothing
@@ -89,6 +89,18 @@ def certainty(home: Home, number: int) -> tuple[np.ndarray, np.ndarray] | None:
     said = _read(path)
     known = said[said["label"] >= 0]
     return known["id"].astype(np.int64), known["probability"].astype(np.float64)
+
+
+def said_labels(home: Home, number: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the ids (n,), ascending, of the images there were for model `number`, and its class of each, -1 for none.
+
+    None for a model that an older version of this program trained.
+    """
+    path = model_folder(home, number) / FILE
+    if not path.exists():
+        return None
+    said = _read(path)
+    return said["id"].astype(np.int64), said["label"].astype(np.int64)
 
 
 def withheld(home: Home, ids: Sequence[int]) -> list[bool]:
