@@ -28,7 +28,7 @@ __all__ = ["evaluate", "exam", "history", "next_", "predict", "prepare", "reprod
 @click.option("--audit", type=click.FloatRange(0, 1), help="Share of random audit picks (default .1).")
 @click.option("--relabel", type=click.FloatRange(0, 0.9), help="Share at most of second opinions, where worth more.")
 @click.option("--like", multiple=True, help="Key of an image of which similar_to and seals find more; may be repeated.")
-@click.option("--balance", help="Equally many of each kind, such as brightness: breaks a shortcut (none: do not).")
+@click.option("--balance", help="As many of unusual as of usual brightness, say: breaks a shortcut (none: do not).")
 @click.option(
     "--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: batches/NUMBER.csv)."
 )

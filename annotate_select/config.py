@@ -59,7 +59,7 @@ class SelectSettings(_Strict):
     audit: float = Field(default=0.1, ge=0.0, le=1.0)
     relabel: float = Field(default=0.0, ge=0.0, le=0.9, description="share of second opinions, at most")
     features: str | None = None
-    balance: str | None = Field(default=None, min_length=1, description="such as brightness: equally many of each kind")
+    balance: str | None = Field(default=None, min_length=1, description="such as brightness: as many unusual as usual")
 
 
 class FeaturesSettings(_Strict):

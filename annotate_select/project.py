@@ -287,7 +287,7 @@ class Project:
         """Choose the next batch, store it, and write it to `output` (default: batches/NUMBER.csv in the project).
 
         `like` are keys of images of which `similar_to` and `seals` find more. `balance` names something besides the
-        thing itself, such as brightness, of which each kind gets equally many picks within each predicted class. With
+        thing itself, such as brightness: usual and unusual get equally many picks within each predicted class. With
         `relabel`, at most that share of it is second opinions, where they are worth more than new images.
         """
         from annotate_select.steps.select import select
@@ -308,7 +308,7 @@ class Project:
         )
 
     def balance_by(self, name: str | None) -> None:
-        """Let every selection from now on pick equally many of each kind of something, as `select(balance=...)` does.
+        """Balance every selection from now on by something besides the thing itself, as `select(balance=...)` does.
 
         None: no more. It stands in project.toml; raises SelectionError for what is not known of the images.
         """

@@ -89,7 +89,7 @@ def _balance(project: Project, found: ShortcutsReport | None) -> None:
     """Say by what batches are balanced, and offer to balance them by what was found, or to stop it."""
     now = project.config.select.balance
     if now is not None:
-        st.write(f"Batches have equally many images of each kind by **{now}**, within each class.")
+        st.write(f"Batches have equally many images whose **{now}** is usual for their class, and unusual.")
         st.button("Balance no more", key="balance_stop", on_click=_balance_by, args=(project, None))
         return
     names = [one.name for one in found.findings] if found is not None else []

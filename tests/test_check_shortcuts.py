@@ -153,26 +153,29 @@ def test_balance_gives_every_kind_its_picks(project: Project) -> None:
     with project:
         batch = project.select(12, "random", balance="brightness", audit=0.0)
         kinds = [pick.reason.split(":")[0] for pick in batch.picks]
-        assert set(kinds) <= {
-            f"{label}, {kind}" for label in "ab" for kind in ("darker", "middling brightness", "brighter")
-        }
-        assert len(set(kinds)) >= 3
+        assert set(kinds) <= {f"{label}, {how} brightness" for label in "ab" for how in ("usual", "unusual")}
+        assert sum("unusual" in kind for kind in kinds) >= 4
         assert all("seen " in pick.reason for pick in batch.picks)
         assert len({pick.image for pick in batch.picks}) == 12
-        assert "equally many of each of 3 kinds by brightness within each class" in batch.note
+        assert "equally many of usual and of unusual brightness in each class" in batch.note
         sites = project.select(6, "random", balance="site", audit=0.0)
-        assert {kind.split(", ")[1] for pick in sites.picks for kind in [pick.reason.split(":")[0]]} <= {
-            "site site 0",
-            "site site 1",
-            "site site 2",
-        }
+        assert {pick.reason.split(":")[0][3:] for pick in sites.picks} <= {"usual site", "unusual site"}
+
+
+def test_without_a_model_the_kinds_alone_are_balanced(tmp_path: Path, planted: Path) -> None:
+    with Project.create(tmp_path / "project", ["a", "b"], images=planted) as project:
+        project.embed(dim=8, image_size=16)
+        batch = project.select(9, "random", balance="brightness", audit=0.0)
+        kinds = [pick.reason.split(":")[0] for pick in batch.picks]
+        assert sorted(kinds) == ["brighter"] * 3 + ["darker"] * 3 + ["middling brightness"] * 3
+        assert "equally many of each of 3 kinds by brightness" in batch.note
 
 
 def test_balance_may_stand_in_the_settings_and_wrong_names_are_refused(project: Project) -> None:
     with project:
         project.balance_by("brightness")
-        assert "kinds by brightness" in project.select(4, "random").note
-        assert "kinds by" not in project.select(4, "random", balance="none").note
+        assert "unusual brightness" in project.select(4, "random").note
+        assert "unusual" not in project.select(4, "random", balance="none").note
         with pytest.raises(SelectionError, match=r"nothing called 'brightnes'.*did you mean brightness"):
             project.select(4, "random", balance="brightnes")
         with pytest.raises(SelectionError, match=r"nothing called 'brightnes'"):
@@ -180,6 +183,6 @@ def test_balance_may_stand_in_the_settings_and_wrong_names_are_refused(project: 
         assert project.config.select.balance == "brightness"
         project.balance_by(None)
         assert project.config.select.balance is None
-        assert "kinds by" not in project.select(4, "random").note
+        assert "unusual" not in project.select(4, "random").note
         with pytest.raises(SelectionError, match="camera is the same of all images"):
             project.select(4, "random", balance="camera")

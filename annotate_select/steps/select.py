@@ -80,7 +80,7 @@ def select(
 
     Never chosen: what is labelled, settled or still waiting from an earlier batch, the exam, and what the exam
     reserves (its groups and near-duplicates). `like` are keys of images of which `similar_to` and `seals` find more.
-    `balance` (default: project.toml's) is a nuisance of which each kind gets equally many picks, see `steps.strata`.
+    `balance` (default: project.toml's) is a nuisance: usual and unusual get equally many picks, see `steps.strata`.
     With `relabel`, up to that share of the batch (.9 at most) is second opinions on labelled images, where these are
     worth more than new ones (ActiveLab). Raises SelectionError or FeaturesError; nothing is stored then.
     """

@@ -105,7 +105,7 @@ class ShortcutsReport:
             *(f"  {one.text}" for one in self.findings[:SHOWN]),
             *([f"  and {listed([one.words for one in self.findings[SHOWN:]])}"] if len(self.findings) > SHOWN else []),
             f"if {first.words} is a shortcut, break it: `annotate-select select --balance {first.name}` picks equally "
-            "many of each kind, whatever class they seem to be",
+            f"many of usual and of unusual {first.words} in each class",
             *naming,
         ]
 

@@ -24,7 +24,6 @@ def colour_name(colour: np.ndarray) -> str:
     """
     red, green, blue = (float(one) for one in colour)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    hue, _, _ = colorsys.rgb_to_hsv(red, green, blue)
     chroma = max(red, green, blue) - min(red, green, blue)
     if chroma < GRAY:
         if luma < 0.1:
@@ -33,4 +32,5 @@ def colour_name(colour: np.ndarray) -> str:
             return "white"
         return "dark gray" if luma < DARK else "light gray" if luma > LIGHT else "gray"
     level = "dark " if max(red, green, blue) < HALF else "light " if min(red, green, blue) > HALF else ""
+    hue, _, _ = colorsys.rgb_to_hsv(red, green, blue)
     return level + next(name for end, name in (*HUES, *HUES_AFTER) if hue < end)

@@ -17,7 +17,7 @@ import numpy as np
 
 from annotate_select.trust.nuisances import GROUP, Cells, Nuisance, cells
 
-__all__ = ["FEWEST", "FEWEST_OF_CLASS", "SURPRISING", "Association", "Told", "associations", "enough", "permuted"]
+__all__ = ["FEWEST", "FEWEST_OF_CLASS", "Association", "Told", "associations", "enough", "permuted", "usual"]
 
 FEWEST = 30  # labels
 FEWEST_OF_CLASS = 8
@@ -101,11 +101,9 @@ def associations(
     units = np.arange(len(y)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
     dealt, folds = permuted(y, units, permutations, rng), _folds(units, rng)
     alone = np.arange(len(y))
-    most = int(np.clip(len(y) // IN_A_CELL, FEWEST_CELLS, MOST_CELLS))
-    most_values = int(np.clip(len(y) // OF_A_VALUE, FEWEST_CELLS, MOST_VALUES))
     found = []
     for one in nuisances:
-        cut = cells(one.at(kept), most_values if one.kind == "category" else most, seed)
+        cut = cells(one.at(kept), _most(one, len(y)), seed)
         if len(cut.names) < 2:
             continue
         if one.name == GROUP:
@@ -122,6 +120,22 @@ def associations(
         for (one, cut, accuracy, p, told), q in zip(found, corrected, strict=True)
     ]
     return sorted(rows, key=lambda row: (not row.found, -row.strength, row.p, row.nuisance.name))
+
+
+def usual(one: Nuisance, labels: np.ndarray, n_classes: int, seed: int = 0) -> np.ndarray:
+    """Return (n, C) whether a nuisance of n images is what it usually is with each class, by those that have labels.
+
+    `labels` (n,) are class numbers, -1 for none. A class usually lies in the cells that have at least as large a part
+    of it as of all others together.
+    """
+    known = labels >= 0
+    cell = cells(one, _most(one, int(known.sum())), seed).number
+    counts = np.zeros((int(cell.max(initial=0)) + 1, n_classes), dtype=np.int64)
+    np.add.at(counts, (cell[known], labels[known]), 1)
+    sizes = counts.sum(axis=0)
+    rest = counts.sum(axis=1, keepdims=True) - counts
+    found: np.ndarray = (counts * (sizes.sum() - sizes) >= rest * sizes)[cell]
+    return found
 
 
 def permuted(labels: np.ndarray, units: np.ndarray, times: int, rng: np.random.Generator) -> np.ndarray:
@@ -142,6 +156,13 @@ def permuted(labels: np.ndarray, units: np.ndarray, times: int, rng: np.random.G
         other = rng.permutation(len(sizes))[unit]
         out[at, order] = mixed[starts[other] + rank % sizes[other]]
     return out
+
+
+def _most(one: Nuisance, n: int) -> int:
+    """Return into how many cells n labels let a nuisance be cut."""
+    if one.kind == "category":
+        return int(np.clip(n // OF_A_VALUE, FEWEST_CELLS, MOST_VALUES))
+    return int(np.clip(n // IN_A_CELL, FEWEST_CELLS, MOST_CELLS))
 
 
 def _folds(units: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -39,6 +39,7 @@ def test_colours_are_clustered_and_named() -> None:
     assert sorted(cut.names) == ["dark blue", "white"]
     assert colour_name(np.array([0.9, 0.5, 0.1])) == "orange"
     assert colour_name(np.array([0.02, 0.02, 0.02])) == "black"
+    assert colour_name(np.array([0.0, -1e-17, 0.0])) == "black"  # as a mean may be
 
 
 def test_kinds_are_thirds_in_words() -> None:

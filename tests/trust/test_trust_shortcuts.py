@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotate_select.trust.nuisances import GROUP, Nuisance, category, colour, number
-from annotate_select.trust.shortcuts import Association, associations, enough, permuted
+from annotate_select.trust.shortcuts import Association, associations, enough, permuted, usual
 
 
 def noise(rng: np.random.Generator, n: int) -> list[Nuisance]:
@@ -147,3 +147,15 @@ def test_the_same_seed_gives_the_same_answer_and_inputs_stay() -> None:
     first, second = (associations(nuisances, y, 3, seed=4, permutations=99) for _ in range(2))
     assert [(one.nuisance.name, one.p) for one in first] == [(one.nuisance.name, one.p) for one in second]
     assert (y == before).all()
+
+
+def test_what_is_usual_is_learned_from_the_labels_there_are() -> None:
+    level = np.concatenate([np.linspace(0, 0.4, 20), np.linspace(0.6, 1, 20)])
+    labels = np.repeat([0, 1], 20)
+    labels[::2] = -1
+    found = usual(number("brightness", level), labels, 3)
+    assert found[:20, 0].all()
+    assert found[20:, 1].all()
+    assert not found[20:, 0].any()
+    assert not found[:20, 1].any()
+    assert found[:, 2].all()  # a class without a label is nowhere unusual
