@@ -1,0 +1,28 @@
+"""Does picking beat chance here: models trained on picks against models trained on the random share."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from annotate_select.project import Project
+
+__all__ = ["audit_panel"]
+
+
+def audit_panel(project: Project) -> None:
+    """Compare when asked, and show the newest comparison."""
+    st.subheader("Does picking beat chance?")
+    st.caption("A random share of every batch shows it: models trained on picks against models trained on chance.")
+    if st.button("Compare now", key="audit", disabled=not project.status().models):
+        with st.spinner("Training on both …"):
+            if project.audit() is None:
+                st.write("Too early: it takes a model and a labelled exam.")
+    compared = project.audit_report()
+    if compared is None:
+        return
+    number, found = compared
+    st.write(f"With the labels of model {number}: {found.verdict}.")
+    st.caption(
+        f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images; "
+        f"models of {found.size:,} labels each, measured on the exam, many times over."
+    )
