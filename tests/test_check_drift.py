@@ -145,13 +145,16 @@ def test_chance_stays_chance(grown: Project) -> None:
     assert "by weight" not in " ".join(pick.reason for pick in batch.picks)
 
 
-def test_without_drift_nothing_weighs_more(project_root: Path) -> None:
+def test_without_drift_nothing_weighs_more(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Project.open(project_root) as project:
         older(project)
         tell(project, "added_at = '2026-01-02T00:00:00+00:00'", "id % 3 = 0")
         found = project.check.drift()
         assert (found.new, found.old, found.drifted, found.ground, found.kinds) == (40, 80, False, 0, [])
         assert "no drift is shown" in found.text()
+        assert found.note is None
+        monkeypatch.setattr("annotate_select.steps.check_drift.saw_labels", lambda *_: True)
+        assert project.check.drift().text().endswith("that did not, by --features")
         assert "new ground" not in project.select(5).note
 
 

@@ -13,6 +13,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.labels import saw_labels
 from annotate_select.steps.models import models
 from annotate_select.steps.new_ground import remember
 from annotate_select.steps.opinions import said_labels
@@ -23,6 +24,10 @@ from annotate_select.trust.drift import ALARM, Drift, Evidence, drift
 __all__ = ["ClassShift", "DriftReport", "Kind", "check_drift"]
 
 MOST = 100  # of a list
+LEARNED = (
+    "these features learned from labels, which only old images have, and that alone can make them differ; ask of "
+    "features that did not, by --features"
+)
 NOTABLE = 0.05  # change of a class's share that is worth a line
 
 
@@ -50,7 +55,8 @@ class DriftReport:
     """New images against old ones; `p` is that of all statistics together, and drift means p of at most .05.
 
     `strangers` of the new images are unlike all old ones, where `expected` would be by chance; `stranger_keys` are the
-    hundred strangest. `ground` counts images of new ground. `exam_new` of the exam's `exam` images are new.
+    hundred strangest. `ground` counts images of new ground. `exam_new` of the exam's `exam` images are new. `note` says
+    what makes all this doubtful, if anything.
     """
 
     window: str
@@ -70,6 +76,7 @@ class DriftReport:
     ground: int
     exam: int
     exam_new: int
+    note: str | None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -91,7 +98,7 @@ class DriftReport:
         moved = next((one for one in self.evidence if one.name == "classes"), None)
         if moved is not None and moved.p <= ALARM:
             lines += [_shift(one) for one in self.classes[:3] if abs(one.new - one.old) >= NOTABLE]
-        return "\n".join(lines + (self._advice() if self.drifted else []))
+        return "\n".join(lines + (self._advice() if self.drifted else []) + ([self.note] if self.note else []))
 
     def _advice(self) -> list[str]:
         lines = []
@@ -187,6 +194,7 @@ def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, f
         ground=int(found.ground.sum()),
         exam=int(in_exam.sum()),
         exam_new=int(in_exam[found.rows].sum()),
+        note=LEARNED if saw_labels(home.store(), features.name) else None,
     )
 
 
