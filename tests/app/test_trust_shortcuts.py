@@ -48,7 +48,7 @@ def test_a_shortcut_is_shown_with_images_and_broken_with_a_click(darkened: Proje
         at.button(key="balance").click().run()
         assert errors(at) == []
         assert darkened.config.select.balance == "brightness"
-        assert "by **brightness**" in words(at)
+        assert "whose **brightness** is usual" in words(at)
         at.button(key="balance_stop").click().run()
         assert darkened.config.select.balance is None
 
