@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from annotate_select.checks import CHECKS, Report
 from annotate_select.cli_output import Output, pass_output
 from annotate_select.errors import AnnotateSelectError
+
+if TYPE_CHECKING:
+    from annotate_select.steps.explain import Explanation
+    from annotate_select.steps.traversal import Traversal
 
 __all__ = ["check", "explain"]
 
@@ -49,11 +54,13 @@ def check(output: Output, what: str, features: str | None, since: str | None, by
 
 @click.command()
 @click.argument("image")
-@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .png file to draw the map into.")
+@click.option("--towards", help="A class: draw what would have to change for the model to find it.")
+@click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="A .png file to draw into.")
 @pass_output
-def explain(output: Output, image: str, output_: Path | None) -> None:
+def explain(output: Output, image: str, towards: str | None, output_: Path | None) -> None:
     """Say where in IMAGE, named by its key, the newest model finds its answer."""
-    found = output.open().explain(image)
+    project = output.open()
+    found: Explanation | Traversal = project.explain(image) if towards is None else project.traverse(image, towards)
     if output_ is not None:
         found.write(output_)
     output.show(found.as_dict(), found.text() + (f"\nwrote {output_}" if output_ is not None else ""))

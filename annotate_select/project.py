@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from annotate_select.steps.select import Batch
     from annotate_select.steps.status import Round, Status
     from annotate_select.steps.train import TrainedModel
+    from annotate_select.steps.traversal import Traversal
     from annotate_select.trust.audit import AuditReport
     from annotate_select.trust.compare import Comparison
     from annotate_select.trust.exam import ExamReport
@@ -710,6 +711,15 @@ class Project:
         from annotate_select.steps.explain import explain
 
         return explain(self._home, image)
+
+    def traverse(self, image: str, towards: str) -> Traversal:
+        """Return pictures of an image moved towards a class, as the autoencoder draws it: what the model goes by.
+
+        Raises UnknownImages, UnknownClasses, or LearningError without a model or with features that have no decoder.
+        """
+        from annotate_select.steps.traversal import traverse
+
+        return traverse(self._home, image, towards)
 
     def audit_report(self) -> tuple[int, AuditReport] | None:
         """Return the newest stored audit with its model's number; None while none was made."""

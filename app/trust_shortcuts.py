@@ -78,6 +78,18 @@ def _where(project: Project, found: ShortcutsReport) -> None:
         return
     st.image(explained.drawn(), width=WIDTH, alt=f"where the model looks in {key}")
     st.caption(f"{sentence(explained.text())} Red: covered, this part takes most from the answer.")
+    towards = st.selectbox(
+        "What would make it", project.classes, index=None, placeholder="choose a class", key="towards"
+    )
+    if towards is None:
+        return
+    try:
+        moved = project.traverse(key, towards)
+    except AnnotateSelectError as error:
+        st.info(sentence(str(error)))
+        return
+    st.image(moved.drawn(), alt=f"{key} moved towards {towards}")
+    st.caption(sentence(moved.text()))
 
 
 def _images(project: Project, keys: Sequence[str], name: str) -> None:

@@ -109,6 +109,11 @@ class Autoencoder:
             rebuilt[rows] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
         return rebuilt
 
+    def decode(self, features: np.ndarray) -> np.ndarray:
+        """Return what the decoder makes of features (n, dim): images (n, H, W, 3) uint8."""
+        pixels = self._run(self._fitted().decoder, torch.from_numpy(np.asarray(features, dtype=np.float32)))
+        return (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
+
     def learning_curve(self) -> bytes:
         """Return a PNG of the losses of every epoch."""
         told = self.labels is not None and self.config.kind != "dictionary"  # whose labels count before any epoch

@@ -15,10 +15,10 @@ from annotate_select.files import whole_file
 from annotate_select.pool.decode import decode
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
-from annotate_select.steps.models import newest_model
+from annotate_select.steps.models import TrainedModel, newest_model
 from annotate_select.trust.occlusion import occlusion
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "explained_image", "fitting_model"]
 
 SIDE = 384  # pixels of a map that is written
 REDDEST = 0.5  # of a pixel, where most hangs on it
@@ -84,21 +84,32 @@ def explain(home: Home, key: str) -> Explanation:
     Raises UnknownImages for another key, LearningError without a model of features that are still there, ImageError
     when the file cannot be read any more.
     """
-    model = newest_model(home)
-    if model is None:
-        raise LearningError("there is no model yet; train one with `annotate-select train`")
-    if open_features(home, model.features).digest != model.features_digest:
-        raise LearningError(f"model {model.number} was trained on features that were replaced since; train a new one")
-    found = images.resolve(home.db, [key])
-    image = images.image(home.db, found[key]) if key in found else None
-    if image is None:
-        raise UnknownImages(f"the pool has no image {key!r}{did_you_mean(key, images.pool_table(home.db).keys)}")
+    model, image = fitting_model(home), explained_image(home, key)
     path = home.path_of(image.source, image.path)
     picture = decode(path, _side(home, model.features))
     shares = model.head.probabilities(_encoded(home, model.features, picture[None]))[0]
     answer = int(shares.argmax())
     weights = occlusion(picture, lambda some: model.head.probabilities(_encoded(home, model.features, some))[:, answer])
     return Explanation(key, model.classes[answer], float(shares[answer]), weights, decode(path, SIDE))
+
+
+def fitting_model(home: Home) -> TrainedModel:
+    """Return the newest model; raises LearningError without one, or when its features are no longer there."""
+    model = newest_model(home)
+    if model is None:
+        raise LearningError("there is no model yet; train one with `annotate-select train`")
+    if open_features(home, model.features).digest != model.features_digest:
+        raise LearningError(f"model {model.number} was trained on features that were replaced since; train a new one")
+    return model
+
+
+def explained_image(home: Home, key: str) -> images.Image:
+    """Return an image of the pool; raises UnknownImages for another key."""
+    found = images.resolve(home.db, [key])
+    image = images.image(home.db, found[key]) if key in found else None
+    if image is None:
+        raise UnknownImages(f"the pool has no image {key!r}{did_you_mean(key, images.pool_table(home.db).keys)}")
+    return image
 
 
 def _side(home: Home, name: str) -> int:
