@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import altair as alt
+import pandas as pd
 import streamlit as st
 from gallery import gallery
 from trust_looks import looked, paragraphs, sentence
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
+from annotate_select.steps.check_drift import Period
 
 __all__ = ["drift_panel", "picks_panel"]
 
@@ -26,6 +29,8 @@ def drift_panel(project: Project) -> None:
     if found is None:
         return
     (st.warning if found.drifted else st.success)(paragraphs(found.text()))
+    if found.strangers and len(found.over_time) > 1:
+        st.altair_chart(_over_time(found.over_time), width="stretch")
     keys = list(dict.fromkeys([*found.stranger_keys, *(key for one in found.kinds for key in one.keys)]))[:SHOWN]
     if found.drifted:
         ids = project.image_ids(keys)
@@ -47,6 +52,21 @@ def picks_panel(project: Project) -> None:
     if found is None:
         return
     (st.warning if found.runaway else st.info)(paragraphs(found.text()))
+
+
+def _over_time(periods: list[Period]) -> alt.Chart:
+    """Draw how many of the new images are unlike all before, by when they were captured or added."""
+    kinds = ("unlike anything before", "like what was there")
+    rows = [
+        {"when": one.when, "images": count, "kind": kind}
+        for one in periods
+        for kind, count in zip(kinds, (one.strangers, one.n - one.strangers), strict=True)
+    ]
+    colour = alt.Color("kind:N", title=None, sort=list(kinds), legend=alt.Legend(orient="top"))
+    bars = alt.Chart(pd.DataFrame(rows)).mark_bar()
+    return bars.encode(x=alt.X("when:O", title=None), y=alt.Y("images:Q", title="new images"), color=colour).properties(
+        height=180
+    )
 
 
 def _grow_exam(project: Project) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from annotate_select.cli import cli
 from annotate_select.errors import ExamError, FeaturesError, LearningError
 from annotate_select.project import Project
-from annotate_select.steps.check_drift import _predicted
+from annotate_select.steps.check_drift import _over_time, _predicted
 from annotate_select.steps.new_ground import MOST, remember
 from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.window import window
@@ -52,6 +52,29 @@ def tell(project: Project, what: str, which: str = "true") -> None:
 def run(project: Project, *arguments: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(cli, ["-p", str(project.root), *arguments], standalone_mode=False)
     return done.exit_code, done.stdout, str(done.exception or "")
+
+
+def test_strangers_are_shown_over_time(grown: Project) -> None:
+    tell(grown, "captured_at = '2026-02-03T10:00:00+00:00'", "id > 120 AND id <= 124")
+    tell(grown, "captured_at = '2026-03-01'", "id > 124")
+    found = grown.check.drift()
+    assert [(one.when, one.n, one.strangers) for one in found.over_time] == [
+        ("2026-02-03", 4, 4),
+        ("2026-03-01", STRANGE - 4, STRANGE - 4),
+    ]
+    assert f"most of these in 2026-03-01: {STRANGE - 4} of {STRANGE - 4} new images" in found.text()
+
+
+def test_many_days_are_told_by_months_and_many_months_by_years() -> None:
+    days = [f"2026-{1 + one % 12:02}-{1 + one % 28:02}" for one in range(84)]
+    far = np.arange(84) % 12 == 0
+    by_months = _over_time(days, far)
+    assert [one.when for one in by_months] == [f"2026-{1 + one:02}" for one in range(12)]
+    assert [(one.n, one.strangers) for one in by_months] == [(7, 7), *[(7, 0)] * 11]
+    years = [f"{2000 + one // 12}-{1 + one % 12:02}-01" for one in range(60)]
+    assert [(one.when, one.n) for one in _over_time(years, np.zeros(60, dtype=bool))] == [
+        (str(2000 + one), 12) for one in range(5)
+    ]
 
 
 def test_what_was_added_last_is_compared_and_named(grown: Project) -> None:

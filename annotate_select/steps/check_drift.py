@@ -18,12 +18,13 @@ from annotate_select.steps.models import models
 from annotate_select.steps.new_ground import remember
 from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.standing import Standing, standing
-from annotate_select.steps.window import window
+from annotate_select.steps.window import dates, window
 from annotate_select.trust.drift import ALARM, Drift, Evidence, drift
 
-__all__ = ["ClassShift", "DriftReport", "Kind", "check_drift"]
+__all__ = ["ClassShift", "DriftReport", "Kind", "Period", "check_drift"]
 
 MOST = 100  # of a list
+PERIODS = 31  # shown at most
 LEARNED = (
     "these features learned from labels, which only old images have, and that alone can make them differ; ask of "
     "features that did not, by --features"
@@ -51,12 +52,21 @@ class ClassShift:
 
 
 @dataclass(frozen=True)
+class Period:
+    """A day, month or year (`when`, as in 2026-03) of `n` new images, of which `strangers` are like nothing before."""
+
+    when: str
+    n: int
+    strangers: int
+
+
+@dataclass(frozen=True)
 class DriftReport:
     """New images against old ones; `p` is that of all statistics together, and drift means p of at most .05.
 
     `strangers` of the new images are unlike all old ones, where `expected` would be by chance; `stranger_keys` are the
-    hundred strangest. `ground` counts images of new ground. `exam_new` of the exam's `exam` images are new. `note` says
-    what makes all this doubtful, if anything.
+    hundred strangest; `over_time` has them by when they were captured, or added. `ground` counts images of new ground.
+    `exam_new` of the exam's `exam` images are new. `note` says what makes all this doubtful, if anything.
     """
 
     window: str
@@ -68,6 +78,7 @@ class DriftReport:
     strangers: int
     expected: float
     stranger_keys: list[str]
+    over_time: list[Period]
     kinds: list[Kind]
     classes: list[ClassShift]
     evidence: list[Evidence]
@@ -93,6 +104,9 @@ class DriftReport:
             f"of {self.new:,} new images {self.strangers:,} are unlike anything before "
             f"({self.expected:.1f} would be expected){such}"
         )
+        if self.strangers and len(self.over_time) > 1:
+            most = max(self.over_time, key=lambda one: (one.strangers, one.when))
+            lines.append(f"most of these in {most.when}: {most.strangers:,} of {counted(most.n, 'new image')}")
         lines += [_kind(one) for one in self.kinds[:3]]
         lines += [_apart(one) for one in self.evidence if one.name == "classifier" and self.drifted]
         moved = next((one for one in self.evidence if one.name == "classes"), None)
@@ -186,6 +200,7 @@ def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, f
         strangers=int(found.far.sum()),
         expected=found.expected * found.n_new,
         stranger_keys=[keys[row] for row in found.rows[strangest].tolist()],
+        over_time=_over_time(dates(home, state.ids[rows[found.rows]]), found.far),
         kinds=[Kind(one.new, one.old, one.p, [keys[row] for row in one.examples]) for one in found.cells],
         classes=[ClassShift(home.config.classes[one.label], one.new, one.old) for one in found.shifts],
         evidence=list(found.evidence),
@@ -196,6 +211,16 @@ def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, f
         exam_new=int(in_exam[found.rows].sum()),
         note=LEARNED if saw_labels(home.store(), features.name) else None,
     )
+
+
+def _over_time(days: list[str], far: np.ndarray) -> list[Period]:
+    """Count by days where there are few of them, else by months, else by years."""
+    whens = next((cut for length in (10, 7) if len(set(cut := [day[:length] for day in days])) <= PERIODS), None)
+    whens = [day[:4] for day in days] if whens is None else whens
+    return [
+        Period(when, whens.count(when), sum(bool(one) for one, at in zip(far, whens, strict=True) if at == when))
+        for when in sorted(set(whens))
+    ]
 
 
 def _kind(one: Kind) -> str:

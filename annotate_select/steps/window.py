@@ -14,7 +14,7 @@ from annotate_select.errors import LearningError, did_you_mean
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
 
-__all__ = ["ADDED", "CAPTURED", "Window", "window"]
+__all__ = ["ADDED", "CAPTURED", "Window", "dates", "window"]
 
 ADDED, CAPTURED, SOURCE = "added", "captured_at", "source"
 PAUSE = timedelta(minutes=10)  # between images of one adding there is less
@@ -49,6 +49,16 @@ def window(home: Home, ids: np.ndarray, since: str | None = None, by: str | None
             "new by --since DATE or --by COLUMN, or add images"
         )
     return found
+
+
+def dates(home: Home, ids: np.ndarray) -> list[str]:
+    """Return the day of each image (n), such as 2026-03-01: of capture where it is known, else of adding."""
+    table, added = images.pool_table(home.db), _added(home)
+    captured = {one: text for one, text in zip(table.ids.tolist(), table.captured_at, strict=True) if text}
+    return [
+        (_time(captured[one], "captured_at") if one in captured else added[one]).date().isoformat()
+        for one in ids.tolist()
+    ]
 
 
 def _since(home: Home, ids: np.ndarray, since: str, by: str) -> Window:
