@@ -77,7 +77,8 @@ def enough(labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, int]:
     usable = sizes >= FEWEST_OF_CLASS
     largest = np.sort(sizes)[::-1][:2]
     of_two = int(np.maximum(FEWEST_OF_CLASS - largest, 0).sum()) + FEWEST_OF_CLASS * (2 - len(largest))
-    return usable, max(of_two, FEWEST - int(sizes[usable].sum()) if usable.sum() >= 2 else of_two, 0)
+    then = int(sizes[usable].sum()) if usable.sum() >= 2 else int(np.maximum(largest, FEWEST_OF_CLASS).sum())
+    return usable, of_two + max(FEWEST - then, 0)
 
 
 def associations(

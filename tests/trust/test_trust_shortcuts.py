@@ -128,7 +128,8 @@ def test_labels_are_dealt_anew_in_whole_groups() -> None:
 @pytest.mark.parametrize(
     ("labels", "usable", "missing"),
     [
-        ([], [False, False, False], 16),
+        ([], [False, False, False], 30),
+        ([0] * 2 + [1] * 9, [False, True, False], 19),
         ([0] * 100, [True, False, False], 8),
         ([0] * 100 + [1] * 5, [True, False, False], 3),
         ([0] * 10 + [1] * 10, [True, True, False], 10),
