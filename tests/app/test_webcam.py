@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from harness import Server
 from playwright.sync_api import BrowserContext, expect
 
 from annotate_select.project import Project
+
+pytestmark = pytest.mark.browser
+# A camera's widget that shows a picture, and is not the one that took the photo before.
+READY = """() => {
+  const video = document.querySelector('video:not([data-used])');
+  return video && video.videoWidth > 0 && video.readyState >= 2 && video.currentTime > 0;
+}"""
 
 
 def test_photos_from_a_webcam_join_the_pool(
@@ -20,7 +28,8 @@ def test_photos_from_a_webcam_join_the_pool(
     page.get_by_role("tab", name="Webcam").click()
     page.get_by_text("Use the webcam").click()
     for taken in (1, 2):
-        page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
+        page.wait_for_function(READY)
+        page.evaluate("document.querySelector('video').dataset.used = 'yes'")
         page.get_by_role("button", name="Take Photo").click()
         expect(page.get_by_text(f"Add the photos ({taken} taken)")).to_be_visible()
     photos = list((project.root / "images").iterdir())
