@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "annotate_select"
 ROOMS = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
 
+PROJECT = {path.stem for path in PACKAGE.glob("project_*.py")}
 CLI = {path.stem for path in PACKAGE.glob("cli_*.py")}
 
 # Rows from the bottom up; a module may import from its own row and from the rows below.
@@ -20,7 +21,7 @@ ROWS = [
     {"exchange", "features", "annotations", "pool"},
     {"steps", "simulate", "curves"},
     {"checks"},
-    {"project"},
+    {"project", *PROJECT},
     {"cli", *CLI, "bar", "demo", "__main__", "__init__"},
 ]
 PURE = {"selection", "learning", "trust"}
