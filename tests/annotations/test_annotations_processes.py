@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.events import Event, record
@@ -31,6 +32,7 @@ for number in range(int(sys.argv[3])):
     event = Event(f"{sys.argv[2]}-{number}", number % 6 + 1, sys.argv[2], "label", "cat")
     for uid in record(db, [event]).acked:
         print(uid, flush=True)
+    time.sleep(0.001)  # SQLite's locks are not fair: without a breath one writer can be done before the other is let in
 """
 
 
