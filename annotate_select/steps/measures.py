@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -105,7 +105,9 @@ def measured(found: Measures) -> list[Nuisance]:
     def bands(name: str) -> list[str]:
         return [f"{name}_{band}" for band in "rgb"]
 
-    plain: Callable[[str], np.ndarray] = lambda name: of(name)[:, 0]  # noqa: E731
+    def plain(name: str) -> np.ndarray:
+        return of(name)[:, 0]
+
     return [
         number("brightness", plain("brightness"), less="darker", more="brighter", unit=" %", scale=100),
         number("contrast", plain("contrast"), less="flatter", more="richer in contrast", unit=" %", scale=100),

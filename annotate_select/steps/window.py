@@ -45,8 +45,8 @@ def window(home: Home, ids: np.ndarray, since: str | None = None, by: str | None
     if not found.new.any() or found.new.all():
         which = "none" if not found.new.any() else "all"
         raise LearningError(
-            f"{which} of the {len(ids):,} images are new ({found.words}), so there is nothing to compare; say what is "
-            "new by --since DATE or --by COLUMN, or add images"
+            f"{which} of the {len(ids):,} images are new ({found.words}), so there is nothing to compare; add "
+            "images, or say what is new by a date (--since) or a column (--by)"
         )
     return found
 

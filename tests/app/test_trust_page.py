@@ -1,0 +1,81 @@
+"""The Trust page's exam, audit and labels, run by Streamlit without a browser."""
+
+from __future__ import annotations
+
+import pytest
+from test_pages import errors, nothing_open, opened, words
+
+from annotate_select.project import Project
+
+__all__ = ["nothing_open"]  # a fixture that every test here uses
+
+
+def test_the_comparison_with_chance_is_kept(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.button(key="audit").click().run()
+    assert errors(at) == []
+    assert "too few audit labels to tell" in words(at)
+    number, audit = measured.audit_report() or pytest.fail("no audit was kept")
+    assert number == 1
+    assert audit == measured.audit()
+    assert audit.verdict in words(opened("model", measured))
+
+
+def test_the_trust_page_says_whether_it_is_enough_and_what_speaks_against_the_labels(measured: Project) -> None:
+    at = opened("trust", measured)
+    assert "pass_accuracy" in words(at)
+    at.button(key="check_labels").click().run()
+    assert errors(at) == []
+    assert "No image was labelled by two people" in words(at)
+    assert "less likely than another class to a model and look-alikes that had not learned from them" in words(at)
+
+    toml = measured.root / "project.toml"
+    toml.write_text(toml.read_text().replace("[exam]", "[exam]\npass_accuracy = 0.99"))
+    with Project.open(measured.root) as marked:
+        marked.evaluate()
+        at = opened("trust", marked)
+    (verdict,) = errors(at)
+    assert "Fail: the mark is not reached" in verdict
+
+
+def test_the_trust_page_writes_a_signed_report_and_offers_it(measured: Project) -> None:
+    at = opened("trust", measured)
+    assert len(at.get("image")) == 1  # of 12 exam images there is no reliability picture
+    assert at.button(key="write_report").disabled
+    at.text_input(key="signed_by").set_value("Dr. Ana").run()
+    at.button(key="write_report").click().run()
+    assert errors(at) == []
+    (page,) = (measured.root / "reports").glob("*.html")
+    assert measured.verify_report(page).outcome == "unchanged"
+    (offered,) = at.get("download_button")
+    assert offered.proto.label == f"Download {page.name}"
+
+
+def test_the_trust_page_shows_annotators_and_the_least_likely_labels(measured: Project) -> None:
+    labels = measured.labels()
+    keys = sorted(set(labels) - set(measured.exam_keys()))[:15]
+    wrong = {key: next(one for one in measured.classes if one != labels[key]) for key in keys[:4]}
+    measured.annotate({key: wrong.get(key, labels[key]) for key in keys}, annotator="ben")
+    at = opened("trust", measured)
+    at.button(key="check_labels").click().run()
+    assert errors(at) == []
+    shown = at.dataframe[0].value
+    assert "ben" in list(shown["annotator"])
+    assert all(str(one).endswith(")") for one in shown["right"])
+    said = words(at)
+    assert "**disputed** · " in said
+    assert "ben: " in said
+    assert measured.check.labels().doubts == [] or "to a model it is " in said
+
+
+def test_the_trust_page_draws_a_second_exam_and_says_what_it_gives(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.button(key="second_exam").click().run()
+    (error,) = errors(at)  # 40 images: all but the 12 of the exam have been learned from
+    assert "only 12 are left" in error
+    at.number_input(key="second_n").set_value(5).run()
+    at.button(key="second_exam").click().run()
+    assert errors(at) == []
+    assert "5 images, drawn by the doubts of model 1 from 12: all of them have a label" in words(at)
+    measured.evaluate()
+    assert "A second exam, drawn where model 1 may err: accuracy" in words(opened("trust", measured))
