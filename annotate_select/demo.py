@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from annotate_select.trust.exam import ExamReport
 
 __all__ = ["DemoResult", "run"]
 
+COMMAND = "annotate-select"
 MARKER = ".demo"  # in a folder the demo made, and may therefore make anew
 EXAM = 100
 BATCH = 60
@@ -61,9 +63,15 @@ class DemoResult:
             "from the same pool, with the same kind of model and the same exam.",
             "",
             f"next annotation set: {self.next_set}",
-            f"open the app:        annotate-select --project {self.project} app",
+            f"open the app:        {_command()} --project {self.project} app",
         ]
         return "\n".join(lines)
+
+
+def _command() -> str:
+    """Return how the command is called from here: by its path where a shell would not find it."""
+    beside = Path(sys.executable).with_name(COMMAND)
+    return str(beside) if shutil.which(COMMAND) is None and beside.exists() else COMMAND
 
 
 def run(folder: Path, progress: Progress = silent) -> DemoResult:
