@@ -4,11 +4,11 @@
 
 `spaces`: cifar10_small's 10,000 training images; every kind of autoencoder has as long as the dictionary took, and
 neighbours and a linear probe are asked about 2,000 other images. `sets`: neighbours, each image among all others of its
-set. `compressed`: neighbours among efficientnet_lite0's features, their principal components and their autoencoder's
-latents; `novelty`: how well each tells images of another kind. `supervised`: the dictionary's features without labels
-and with them. `training`, `decoding`, `embedding`, `learning`: images a second, see speed.py; `scale`, which runs when
-asked for by name: many images and the memory they take, see scale.py. Pretrained networks' runtimes are in
-backbones.py. But for `supervised`, labels only score.
+set. `steadied`: what it gives the dictionary to learn from views. `compressed`: neighbours among efficientnet_lite0's
+features, their principal components and their autoencoder's latents; `novelty`: how well each tells images of another
+kind. `supervised`: the dictionary's features without labels and with them. `training`, `decoding`, `embedding`,
+`learning`: images a second, see speed.py; `scale`, which runs when asked for by name: many images and the memory they
+take, see scale.py. Pretrained networks' runtimes are in backbones.py. But for `supervised`, labels only score.
 """
 
 from __future__ import annotations
@@ -18,19 +18,17 @@ import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import datasets
 import numpy as np
 import scale
 import speed
+from features_learned import steadied, supervised
+from features_scores import accuracy, linear
 
-if TYPE_CHECKING:
-    from annotate_select.learning.head import Head
-
-ROWS = ("spaces", "sets", "compressed", "novelty", "supervised", "training", "decoding", "embedding", "learning")
-K = 20
-LABELS, SEEDS = (5, 20, 100), 3  # a class, drawn at random
+ROWS = ("spaces", "sets", "steadied", "compressed", "novelty", "supervised")
+SPEED = ("training", "decoding", "embedding", "learning")
+SEEDS = 3
 OTHERS = (  # a pool and the strangers that come to it, decoded at the same size
     ("cifar10_small", "traffic_lights"),
     ("traffic_lights", "cifar10_small"),
@@ -40,34 +38,6 @@ OTHERS = (  # a pool and the strangers that come to it, decoded at the same size
     ("sign_digits", "weather"),
     ("blood_cells", "elpv"),
 )
-
-
-def accuracy(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray, *, balanced: bool) -> float:
-    """Return the share of test rows (m, d) that K neighbours by cosine, one vote each, name rightly; in per cent.
-
-    Where `test` is `train` itself, a row is not its own neighbour.
-    """
-    from annotate_select.features.health import unit
-
-    cosine = unit(test) @ unit(train).T
-    if test is train:
-        np.fill_diagonal(cosine, -2)
-    near = np.argpartition(-cosine, K, axis=1)[:, :K]
-    votes = np.zeros((len(test), labels.max() + 1))
-    np.add.at(votes, (np.arange(len(test))[:, None], labels[near]), 1)
-    right = votes.argmax(axis=1) == wanted
-    if balanced:
-        return 100 * float(np.mean([right[wanted == one].mean() for one in np.unique(wanted)]))
-    return 100 * float(right.mean())
-
-
-def linear(train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the accuracy of logistic regression on standardised features, its best of three strengths; in per cent."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, deviation = train.mean(axis=0), train.std(axis=0) + 1e-6
-    models = [LogisticRegression(C=c, max_iter=300).fit((train - mean) / deviation, labels) for c in (0.001, 0.01, 0.1)]
-    return 100 * max(float(model.score((test - mean) / deviation, wanted)) for model in models)
 
 
 def spaces(data: Path) -> None:
@@ -203,90 +173,11 @@ def _told_apart(pool: np.ndarray, known: np.ndarray, strange: np.ndarray) -> lis
     return [roc_auc_score(np.arange(len(asked)) >= len(known), one) for one in scores]
 
 
-def supervised(data: Path, names: list[str]) -> None:
-    """Print what labels fed back into the dictionary give, without them -> with them, as means over the seeds.
-
-    Half of a set is asked about. `others`: only half of the classes had labels, neighbours are counted among the rest.
-    """
-    print("| set | labels a class | head | its log loss | cross-validation says | kNN | kNN, others |\n|" + "---|" * 7)
-    for name in names:
-        codes, labels = _codes(name, data)
-        for count in LABELS:
-            found = np.mean([_fed_back(codes, labels, count, seed) for seed in range(SEEDS)], axis=0)
-            digits = (1, 2, 1, 1, 1)
-            cells = [f"{one:.{d}f} -> {two:.{d}f}" for (one, two), d in zip(found, digits, strict=True)]
-            print(f"| {name} | {count} | " + " | ".join(cells) + " |", flush=True)
-
-
-def _codes(name: str, data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes (n, 3600) of a set by its own dictionary, and its labels."""
-    import torch
-
-    from annotate_select.features.dictionary import learn
-    from annotate_select.features.images import Images
-    from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder
-    from annotate_select.progress import silent
-
-    found = datasets.load(name, data)
-    config = AutoencoderConfig(image_size=32 if name in datasets.SMALL else 64)
-    images, encoder = Images(datasets.decoded(found, config.image_size), config.image_size), DictionaryEncoder(config)
-    rows = np.arange(len(images))
-    learn(encoder, images, rows, 0, silent)
-    with torch.no_grad():
-        parts = [encoder.code(images.batch(rows[at : at + 256])).numpy() for at in range(0, len(rows), 256)]
-    return np.concatenate(parts), found.labels
-
-
-def _fed_back(codes: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return the five figures (5, 2), without labels and with `count` a class."""
-    from annotate_select.features.dictionary import LONGER, components, guided_components
-
-    rng = np.random.default_rng(seed)
-    order, classes = rng.permutation(len(labels)), rng.permutation(labels.max() + 1)
-    asked, free = np.split(order, [len(order) // 2])
-    told = np.concatenate([free[labels[free] == one][:count] for one in classes])
-
-    def space(rows: np.ndarray | None) -> np.ndarray:
-        known = np.full(len(labels), -1)
-        if rows is None:
-            weight, bias = components(codes, 128, 0)
-        else:
-            known[rows] = labels[rows]
-            weight, bias = guided_components(codes, known, 128, 0, LONGER)
-        return np.asarray(codes @ weight.T + bias)
-
-    half = classes[: (len(classes) + 1) // 2]
-    others = np.flatnonzero(~np.isin(labels, half))
-    figures = []
-    for every, some in ((space(None),) * 2, (space(told), space(told[np.isin(labels[told], half)]))):
-        near = accuracy(every[asked], labels[asked], every[asked], labels[asked], balanced=True)
-        rest = accuracy(some[others], labels[others], some[others], labels[others], balanced=True)
-        figures.append([*_head(every, labels, told, asked, seen=bool(figures)), near, rest])
-    return np.array(figures).T
-
-
-def _head(space: np.ndarray, labels: np.ndarray, told: np.ndarray, asked: np.ndarray, *, seen: bool) -> list[float]:
-    """Return balanced accuracy in per cent and log loss of the package's head, and what cross-validation says."""
-    from annotate_select.learning.head import fit_head, mean_of
-
-    def fit(choose: bool) -> Head:
-        n_classes, centre = int(labels.max()) + 1, mean_of(space)
-        return fit_head(space[told], labels[told], n_classes, centre=centre, choose=choose)
-
-    found, wanted = fit(not seen).probabilities(space[asked]), labels[asked]  # as `train` does
-    right = found.argmax(axis=1) == wanted
-    balanced = 100 * float(np.mean([right[wanted == one].mean() for one in np.unique(wanted)]))
-    loss = -np.log(np.maximum(found[np.arange(len(wanted)), wanted], 1e-9)).mean()
-    return [balanced, float(loss), 100 * (fit(True).cv_accuracy or 0.0)]
-
-
 def main() -> None:
     """Print the tables asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=datasets.DATA)
-    parser.add_argument(
-        "--rows", default="spaces,sets,compressed,novelty,supervised,training,decoding,embedding,learning"
-    )
+    parser.add_argument("--rows", default=",".join(ROWS + SPEED))
     parser.add_argument("--sets", default="")
     parser.add_argument("--images", type=int, default=100_000, help="of the row `scale`")
     parser.add_argument("--folder", type=Path, help="where the images of the row `scale` stay")
@@ -297,6 +188,7 @@ def main() -> None:
         "sets": lambda: sets(given.data, names),
         "compressed": lambda: compressed(given.data, names),
         "novelty": lambda: novelty(given.data, names),
+        "steadied": lambda: steadied(given.data, names),
         "supervised": lambda: supervised(given.data, names),
         "training": speed.training,
         "decoding": lambda: speed.decoding(given.data),

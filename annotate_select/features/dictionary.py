@@ -1,7 +1,8 @@
 """Learning the dictionary of the default encoder: patches, their whitening, their centroids, and a projection.
 
 A k-means dictionary is a sparse autoencoder without back-propagation (Coates, Ng and Lee, AISTATS 2011): seconds of
-FAISS, and on images this small better than minutes of gradients.
+FAISS, and on images this small better than minutes of gradients. The projection then learns what about an image does
+not matter, from views of it: also in closed form.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import torch
 
 from annotate_select.features.guided import UNLABELLED, stretch
 from annotate_select.features.images import Images
-from annotate_select.features.network import DictionaryEncoder, contrasts
+from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, contrasts
+from annotate_select.features.views import augmented, is_grey
 from annotate_select.progress import Progress
 
-__all__ = ["components", "guided_components", "learn"]
+__all__ = ["components", "guided_components", "learn", "shifts", "steadied"]
 
 MOST_PATCHES = 100_000  # 250 for each of 400 atoms
 MOST_CODED = 10_000  # images that decide the projection
@@ -24,6 +26,11 @@ SMOOTHING = 0.1  # added to each variance of patches of variance 1, so that nois
 SILENT = 0.75  # of all answers lie below the threshold
 SHRINKAGE = 0.01  # share of the mean variance added to each direction of the latent, for the same reason
 EVENED = 1 / 3  # of the differences in variance between directions: 0 keeps all, 1 whitens
+STEADIED = 0.75  # the same for how far views of an image move: see benchmarks/FEATURES.md
+MOST_MOVED = 4000  # views that decide it
+VIEWS_EACH = 8  # of an image at most, where images are few
+DAMPING = 0.1  # share of the mean movement added to each direction, so that those hardly seen do not blow up
+WIDE = 512  # directions in which movement is looked at
 ROUNDS = 12  # of k-means: later ones move hardly an atom
 WIDER = 4  # times as many directions as are kept, where labels decide which are
 LONGER = 2.0  # times as long, and once more, as directions that foresee every label become
@@ -33,35 +40,89 @@ def learn(
     encoder: DictionaryEncoder,
     images: Images,
     rows: np.ndarray,
-    seed: int,
+    config: AutoencoderConfig,
     progress: Progress,
     labels: np.ndarray | None = None,
-    supervised: float = 1.0,
 ) -> None:
     """Fill the encoder in place from these rows of the images, on its own device.
 
-    Where the images differ in nothing, the encoder answers 0 to all. `labels` (n,) are of all images, -1 for none, and
-    all of them count; see guided.py.
+    Where the images differ in nothing, the encoder answers 0 to all. The config says what may change about an image
+    (`views`), how much that counts (`invariance`, 0 is not at all), how much labels do (`supervised`), and the seed.
+    `labels` (n,) are of all images, -1 for none, and all of them count; see guided.py.
     """
-    rng = np.random.default_rng(seed)
-    _learn_atoms(encoder, _patches(encoder, images, rows, rng, progress), seed)
+    rng = np.random.default_rng(config.seed)
+    _learn_atoms(encoder, _patches(encoder, images, rows, rng, progress), config.seed)
     chosen = np.sort(rng.permutation(rows)[:MOST_CODED])
     if labels is not None:
         chosen = np.union1d(chosen, np.flatnonzero(labels != UNLABELLED))
-    codes = np.empty((len(chosen), encoder.project.in_features), np.float32)
-    device = encoder.filters.device
-    with torch.no_grad():
-        for start in range(0, len(chosen), BATCH):
-            part = images.batch(chosen[start : start + BATCH]).to(device)
-            codes[start : start + len(part)] = encoder.code(part).cpu().numpy()
-            progress("learning a dictionary", start + len(part), len(chosen), "projection")
+    points = _coded(encoder, images, chosen, progress)
+    steady, evened = None, EVENED
+    if config.invariance > 0:
+        moved = shifts(encoder, images, points, chosen, config, progress)
+        steady = steadied(points, moved, config.seed, STEADIED * config.invariance)
+        points, evened = points @ steady[0].T + steady[1], 0.0  # evened out enough
     dim = encoder.project.out_features
     if labels is None:
-        weight, bias = components(codes, dim, seed)
+        weight, bias = components(points, dim, config.seed, evened)
     else:
-        weight, bias = guided_components(codes, labels[chosen], dim, seed, LONGER * supervised)
+        told = labels[chosen]
+        weight, bias = guided_components(points, told, dim, config.seed, LONGER * config.supervised, evened)
+    if steady is not None:
+        weight, bias = weight @ steady[0], bias + weight @ steady[1]
     encoder.project.weight.copy_(torch.from_numpy(weight))
     encoder.project.bias.copy_(torch.from_numpy(bias))
+
+
+def steadied(codes: np.ndarray, moved: np.ndarray, seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight (k, c) and bias (k,) after which views of an image move nearly equally far in every direction.
+
+    `codes` (n, c) are of images, `moved` (m, c) differences between a view's code and its image's. So what a change of
+    crop, light or colour moves counts less than what it leaves. Movement loses the `share` of its logarithms: with 1
+    this is within-class covariance normalisation (Hatch, Kajarekar and Stolcke, Interspeech 2006), each image a class
+    of its own, and what VICReg strives for where the encoder is linear (Balestriero and LeCun, NeurIPS 2022).
+    """
+    weight, bias = components(codes, min(WIDE, *codes.shape), seed, evened=0.0)
+    steps = (moved @ weight.T).astype(np.float64)  # (m, k)
+    spread, axes = np.linalg.eigh(steps.T @ steps / max(1, len(steps)))
+    if not spread.sum() > 0:
+        return weight, bias  # nothing moves: images of one colour
+    scale = (spread.clip(min=0) / spread.mean() + DAMPING) ** (-share / 2)
+    turn = ((axes * scale) @ axes.T).astype(np.float32)  # (k, k)
+    return turn @ weight, turn @ bias
+
+
+def _coded(encoder: DictionaryEncoder, images: Images, rows: np.ndarray, progress: Progress) -> np.ndarray:
+    """Return the codes (m, c) of these rows."""
+    codes = np.empty((len(rows), encoder.project.in_features), np.float32)
+    with torch.no_grad():
+        for start in range(0, len(rows), BATCH):
+            part = images.batch(rows[start : start + BATCH]).to(encoder.filters.device)
+            codes[start : start + len(part)] = encoder.code(part).cpu().numpy()
+            progress("learning a dictionary", start + len(part), len(rows), "projection")
+    return codes
+
+
+def shifts(
+    encoder: DictionaryEncoder,
+    images: Images,
+    codes: np.ndarray,
+    rows: np.ndarray,
+    config: AutoencoderConfig,
+    progress: Progress,
+) -> np.ndarray:
+    """Return how far views lie from their images, whose codes (n, c) are those of these rows: (m, c)."""
+    generator = torch.Generator().manual_seed(config.seed)
+    spread = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_MOVED)).round().astype(np.int64))
+    asked = np.tile(spread, min(VIEWS_EACH, -(-MOST_MOVED // len(spread))))[:MOST_MOVED]
+    grey = is_grey(images.batch(rows[spread[:BATCH]]))
+    moved = np.empty((len(asked), codes.shape[1]), np.float32)
+    with torch.no_grad():
+        for start in range(0, len(asked), BATCH):
+            part = asked[start : start + BATCH]
+            changed = augmented(images.batch(rows[part]).to(encoder.filters.device), generator, config.views, grey)
+            moved[start : start + len(part)] = encoder.code(changed).cpu().numpy() - codes[part]
+            progress("learning a dictionary", start + len(part), len(asked), "views")
+    return moved
 
 
 def components(codes: np.ndarray, dim: int, seed: int, evened: float = EVENED) -> tuple[np.ndarray, np.ndarray]:
@@ -87,10 +148,10 @@ def components(codes: np.ndarray, dim: int, seed: int, evened: float = EVENED) -
 
 
 def guided_components(
-    codes: np.ndarray, labels: np.ndarray, dim: int, seed: int, weight: float
+    codes: np.ndarray, labels: np.ndarray, dim: int, seed: int, weight: float, evened: float = EVENED
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `components` of which labels (n,), -1 for none, have stretched some, and decided which are kept."""
-    wide, bias = components(codes, WIDER * dim, seed)
+    wide, bias = components(codes, WIDER * dim, seed, evened)
     turn = stretch(codes @ wide.T + bias, labels, weight, dim)  # (4 dim, dim)
     found = turn.T @ wide
     spread = float((codes @ found.T.astype(np.float32)).var(axis=0, dtype=np.float64).mean())

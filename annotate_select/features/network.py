@@ -43,9 +43,9 @@ class AutoencoderConfig:
     batch_size: int = 64  # VICReg's spread and covariance need some dozens; more would leave small pools few steps
     learning_rate: float = 2e-3  # AdamW's peak: a short warm-up, then a cosine down to a hundredth
     weight_decay: float = 1e-2  # AdamW's usual value
-    invariance: float = 1.0  # of `joint`: weight of VICReg against reconstruction
+    invariance: float = 1.0  # how much views of an image must agree: of `dictionary` and `joint`, 0 is not at all
     supervised: float = 1.0  # weight of the labels that `fit` is given
-    views: str = "auto"  # of VIEWS: what `joint` may change about an image
+    views: str = "auto"  # of VIEWS: what may change about an image and does not matter
     patience: int = 10  # epochs without a better held-out loss before stopping
     held_out: float = 0.1  # share of images that only measure, one at least
     seconds: float | None = 300.0  # stop here even when not done (a slow or busy machine); None: however long it takes

@@ -195,8 +195,7 @@ class Trainer:
     def _learned(self, encoder: DictionaryEncoder, progress: Progress) -> Tensor:
         """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images."""
         if not self.history:
-            seed, weight = self.config.seed, self.config.supervised
-            learn(encoder, self.images, self.train_rows, seed, progress, self.labels, weight)
+            learn(encoder, self.images, self.train_rows, self.config, progress, self.labels)
         latents = torch.empty(len(self.images), self.config.dim)
         for rows in np.split(np.arange(len(self.images)), range(ENCODED, len(self.images), ENCODED)):
             latents[rows[0] : rows[-1] + 1] = encoder(self.images.batch(rows).to(self.device)).cpu()

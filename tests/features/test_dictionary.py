@@ -10,7 +10,7 @@ import torch
 
 from annotate_select.errors import FeaturesError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.dictionary import components, learn
+from annotate_select.features.dictionary import DAMPING, components, learn, steadied
 from annotate_select.features.images import Images
 from annotate_select.features.network import CONTRAST, KINDS, DictionaryEncoder
 from annotate_select.progress import silent
@@ -26,8 +26,9 @@ def noise(n: int = 20, size: int = 16, seed: int = 0) -> np.ndarray:
 
 
 def learned(images: np.ndarray, **changes: object) -> DictionaryEncoder:
-    encoder = DictionaryEncoder(config(images.shape[1], **changes))
-    learn(encoder, Images(images, images.shape[1]), np.arange(len(images)), 0, silent)
+    settings = config(images.shape[1], **changes)
+    encoder = DictionaryEncoder(settings)
+    learn(encoder, Images(images, images.shape[1]), np.arange(len(images)), settings, silent)
     return encoder
 
 
@@ -86,6 +87,42 @@ def test_components_leave_directions_that_are_not_there_at_0() -> None:
     weight, bias = components(np.ones((3, 2), np.float32), 2, 0)
     assert not weight.any()
     assert not bias.any()
+
+
+def test_steadied_shrinks_the_direction_in_which_views_move() -> None:
+    codes = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
+    moved = np.outer([1.0, -1.0, 1.0], [3.0, 0.0]).astype(np.float32)  # along the first axis alone
+    weight, bias = steadied(codes, moved, 0, share=0.5)
+    deviation = (codes @ weight.T + bias).std(axis=0)
+    length = np.linalg.norm(weight, axis=0)  # of each axis of the codes
+    assert length[0] / length[1] == pytest.approx((DAMPING / (2 + DAMPING)) ** 0.25, rel=0.01)  # spreads 9 and 0: 2, 0
+    assert deviation.shape == (2,)
+    np.testing.assert_allclose((codes @ weight.T + bias).mean(axis=0), [0, 0], atol=1e-4)
+
+
+def test_steadied_with_views_that_do_not_move_turns_only() -> None:
+    codes = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    weight, bias = steadied(codes, np.zeros((4, 3), np.float32), 0, share=1.0)
+    points = codes @ weight.T + bias
+    ratio = np.linalg.norm(points[:25] - points[25:], axis=1) / np.linalg.norm(codes[:25] - codes[25:], axis=1)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+
+
+def nearness_of_mirrored(views: str, invariance: float = 1.0) -> float:
+    """Return how far an image lies from its mirror image, as a share of how far images lie from each other."""
+    images = noise(60, 32, seed=3)
+    images[:, :, :16] //= 8  # the left half is dark: mirrored, they differ in that, whatever the noise
+    encoder = learned(images, atoms=30, views=views, invariance=invariance)
+    z = encoder(Images(images, 32).batch(np.arange(60))).numpy()
+    mirrored = encoder(Images(images[:, :, ::-1].copy(), 32).batch(np.arange(60))).numpy()
+    between = np.linalg.norm(z[:, None] - z[None], axis=2).sum() / (60 * 59)
+    return float(np.linalg.norm(z - mirrored, axis=1).mean() / between)
+
+
+def test_what_views_change_moves_features_less() -> None:
+    blind = nearness_of_mirrored("objects", invariance=0.0)
+    assert nearness_of_mirrored("objects") < 0.8 * blind
+    assert nearness_of_mirrored("objects") < 0.8 * nearness_of_mirrored("oriented")
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
