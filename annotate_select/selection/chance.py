@@ -9,7 +9,7 @@ from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
 from annotate_select.selection.reasons import counted, percent
 
-__all__ = ["by_chance", "inclusions", "random", "stratified", "systematic", "uniforms"]
+__all__ = ["by_chance", "inclusions", "random", "strata_in_line", "stratified", "systematic", "uniforms"]
 
 STRATA = 100  # at most; the sample is proportional to each as far as whole numbers go
 CERTAIN = 1 - 1e-9  # a chance above it is 1
@@ -38,9 +38,7 @@ def stratified(pool: Pool, n: int) -> Chosen:
     the order of their hashes; their chance is not known and their score is 0. Not prefix-consistent.
     """
     rows = pool.candidates
-    centres = centroids(pool.features, rows, min(n, STRATA), hashes=pool.hashes, seed=pool.seed)
-    found, number = np.unique(assign(pool.features, rows, centres)[0], return_inverse=True)
-    stratum = _chain(centres[found])[number]
+    stratum = strata_in_line(pool.features, rows, min(n, STRATA), hashes=pool.hashes, seed=pool.seed)
     sizes = np.bincount(stratum)
     line = np.lexsort((pool.hashes[rows], stratum))
     chances = inclusions(None if pool.weights is None else pool.weights[rows], len(rows), n)
@@ -109,6 +107,17 @@ def systematic(chances: np.ndarray, start: float) -> np.ndarray:
     hit = np.searchsorted(ends * (size / ends[-1]), start + np.arange(size), side="right")
     certain[open_places[np.minimum(hit, len(ends) - 1)]] = True
     return np.flatnonzero(certain)
+
+
+def strata_in_line(points: np.ndarray, rows: np.ndarray, k: int, *, hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Return (m,) the stratum of each of m rows of points (n, d): up to k clusters, of which neighbours are alike.
+
+    They are numbered from 0 without a gap. `hashes` (n,) choose the rows that clusters are learned from where there are
+    many.
+    """
+    centres = centroids(points, rows, k, hashes=hashes, seed=seed)
+    found, number = np.unique(assign(points, rows, centres)[0], return_inverse=True)
+    return np.asarray(_chain(centres[found])[number])
 
 
 def _chain(centres: np.ndarray) -> np.ndarray:

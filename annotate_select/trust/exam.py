@@ -15,6 +15,7 @@ from annotate_select.trust.groups import Group, worst_groups
 from annotate_select.trust.intervals import Interval, share_interval
 from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval
 from annotate_select.trust.powered import Powered, prediction_powered
+from annotate_select.trust.stratified import Design, Stratified, worth
 from annotate_select.trust.verdict import Verdict
 
 __all__ = ["ClassReport", "ExamReport", "draw", "evaluate", "missing_share"]
@@ -44,7 +45,8 @@ class ExamReport:
     `verdict` judges it by the project's pass mark, where one was declared; `marked_late` says so when that was after
     results had been seen. `calibration` is whether it is right as often as it is sure, `powered` a second estimate of
     the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first,
-    `active` what a second exam says that was drawn where a model may err.
+    `active` what a second exam says that was drawn where a model may err, `stratified` what drawing by strata gained:
+    that is in `interval` alone; those of classes, macro F1 and groups are as of images drawn by chance alone.
     """
 
     n: int
@@ -62,6 +64,7 @@ class ExamReport:
     powered: Powered | None = None
     groups: tuple[Group, ...] = ()
     active: ActiveEstimate | None = None
+    stratified: Stratified | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -70,6 +73,7 @@ class ExamReport:
             "calibration": self.calibration,
             "powered": self.powered,
             "active": self.active,
+            "stratified": self.stratified,
         }
         plain = {name: None if part is None else part.as_dict() for name, part in parts.items()}
         return {**asdict(self), **plain, "groups": [one.as_dict() for one in self.groups]}
@@ -94,6 +98,7 @@ class ExamReport:
             powered=Powered.from_dict(second) if (second := plain.get("powered")) else None,
             groups=tuple(Group.from_dict(one) for one in plain.get("groups", ())),
             active=ActiveEstimate.from_dict(doubted) if (doubted := plain.get("active")) else None,
+            stratified=Stratified.from_dict(evenly) if (evenly := plain.get("stratified")) else None,
         )
 
     def text(self) -> str:
@@ -121,7 +126,8 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
-        notes += [one.text() for one in (self.calibration, self.powered, self.active) if one is not None]
+        more = (self.stratified, self.calibration, self.powered, self.active)
+        notes += [one.text() for one in more if one is not None]
         notes += [f"worse than on the rest: {one.text()}" for one in self.groups if one.worse]
         if self.verdict is not None:
             notes.append(self.verdict.text())
@@ -157,6 +163,7 @@ class _Plain(TypedDict):
     powered: NotRequired[dict[str, Any] | None]
     groups: NotRequired[list[dict[str, Any]]]
     active: NotRequired[dict[str, Any] | None]
+    stratified: NotRequired[dict[str, Any] | None]
 
 
 def draw(
@@ -233,13 +240,16 @@ def evaluate(
     unlabelled: int = 0,
     pool: np.ndarray | None = None,
     columns: Mapping[str, Sequence[str | None]] | None = None,
+    design: Design | None = None,
     seed: int = 0,
 ) -> ExamReport:
     """Compare labels (n,) of exam images with a model's probabilities (n, C).
 
     A negative label means: not labelled yet; such rows are counted with `unlabelled` and not scored. `pool` (m,) is how
     sure the model is of the images outside the exam, said without having learned from them. `columns` are n values
-    each, such as the camera, by which groups are made.
+    each, such as the camera, by which groups are made. `design` is how the n images were drawn, where that was by
+    strata: all have the same chance, so every figure stays as it is, and the interval of the accuracy gets narrower;
+    the others, and the pass mark's exact tests, are then rather too wide than too narrow.
     Raises ExamError when no image has a label, or when shapes or class numbers do not fit.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
@@ -254,10 +264,13 @@ def evaluate(
     kept = {
         name: [one for one, here in zip(values, known, strict=True) if here] for name, values in (columns or {}).items()
     }
+    stratified = None if design is None else _stratified(right, design.of(known))
+    interval = _interval(right, stratified)
+    powered = None if pool is None else prediction_powered(right, sure, pool)
     return ExamReport(
         n=len(labels),
         accuracy=int(right.sum()) / len(labels),
-        interval=share_interval(int(right.sum()), len(labels)),
+        interval=interval,
         classes=tuple(_class_report(name, i, confusion) for i, name in enumerate(class_names)),
         macro_f1=macro_f1(confusion),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -265,9 +278,23 @@ def evaluate(
         unlabelled=unlabelled + int((~known).sum()),
         macro_f1_interval=macro_f1_interval(confusion),
         calibration=calibration(right, sure, np.random.default_rng(seed)),
-        powered=None if pool is None else prediction_powered(right, sure, pool),
+        powered=None if powered is None else powered.beside(interval),
         groups=worst_groups(right, kept),
+        stratified=stratified,
     )
+
+
+def _stratified(right: np.ndarray, design: Design) -> Stratified | None:
+    """Return what drawing by strata gained; None where none of the labelled images was drawn so."""
+    strata = len(np.unique(np.stack([design.draws, design.strata]), axis=1).T)
+    return Stratified(strata, len(right), round(worth(right, design), 1)) if strata > 1 else None
+
+
+def _interval(right: np.ndarray, stratified: Stratified | None) -> Interval:
+    n, hits = len(right), int(right.sum())
+    if stratified is None or stratified.worth <= n:
+        return share_interval(hits, n)
+    return share_interval(hits / n * stratified.worth, stratified.worth)
 
 
 def _class_report(name: str, i: int, confusion: np.ndarray) -> ClassReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,13 @@ class Powered:
         """Read what `as_dict` gave, also after it went through JSON."""
         plain = {name: values[name] for name in ("accuracy", "n", "pool", "weight", "narrower")}
         return cls(**plain, interval=Interval(**values["interval"]))
+
+    def beside(self, interval: Interval) -> Powered | None:
+        """Return the same told beside another interval of the accuracy; None where it is hardly narrower than that."""
+        narrower = 1 - (self.interval.high - self.interval.low) / (interval.high - interval.low)
+        if narrower == self.narrower:
+            return self
+        return replace(self, narrower=narrower) if narrower >= 1 - WORTH_IT**0.5 else None
 
     def text(self) -> str:
         """Say the second estimate in a sentence."""
