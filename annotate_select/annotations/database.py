@@ -191,7 +191,7 @@ def _reading_engine(path: Path) -> Engine:
 def _complete(connection: sqlite3.Connection) -> None:
     """Give a file of an older version that cannot be brought up to date what it lacks: tables, empty, in memory."""
     connection.execute("PRAGMA temp_store = MEMORY")
-    for table in (schema.active_exam,):
+    for table in (schema.active_exam, schema.exam_chances):
         known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table.name]).fetchone()
         if known is None:
             connection.execute(f"CREATE TEMP TABLE {table.name} ({', '.join(table.c.keys())})")

@@ -86,7 +86,30 @@ def to_version_3(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX active_exam_by_image ON active_exam (image_id)"))
 
 
-MIGRATIONS: list[Migration] = [(2, to_version_2), (3, to_version_3)]
+# As version 4 had it.
+EXAM_CHANCES_4 = """
+CREATE TABLE exam_chances (
+    image_id INTEGER NOT NULL,
+    draw INTEGER NOT NULL,
+    pool INTEGER NOT NULL,
+    chance FLOAT NOT NULL,
+    population VARCHAR(64) NOT NULL,
+    stratum INTEGER,
+    strata INTEGER,
+    features TEXT,
+    features_digest VARCHAR(64),
+    PRIMARY KEY (image_id),
+    FOREIGN KEY(image_id) REFERENCES images (id)
+)
+"""
+
+
+def to_version_4(connection: Connection) -> None:
+    """Make room for the chance by which each image of the exam was drawn; of those drawn before it is not known."""
+    connection.execute(text(EXAM_CHANCES_4))
+
+
+MIGRATIONS: list[Migration] = [(2, to_version_2), (3, to_version_3), (4, to_version_4)]
 
 
 def migrate(connection: Connection, version: int, steps: Sequence[Migration] = MIGRATIONS) -> int:

@@ -26,6 +26,7 @@ __all__ = [
     "current",
     "events",
     "exam",
+    "exam_chances",
     "images",
     "leases",
     "metadata",
@@ -33,7 +34,7 @@ __all__ = [
     "settings",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 READABLE_SINCE = 1  # what is read-only cannot be brought up to date, and can be read as it is from this version on
 
 metadata = MetaData()
@@ -150,6 +151,23 @@ exam = Table(
     Column("position", Integer, nullable=False, unique=True),
     Column("drawn_at", String(32), nullable=False),
     Column("seed", Integer, nullable=False),
+)
+
+# By which chance each exam image was drawn: `chance` of the `pool` images that were free then; where by strata, from
+# which of how many, of which features. Images of one `population`, a digest, are in one order of drawing. Of an exam
+# drawn by an older version nothing stands here.
+exam_chances = Table(
+    "exam_chances",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.id"), primary_key=True),
+    Column("draw", Integer, nullable=False),
+    Column("pool", Integer, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("population", String(64), nullable=False),
+    Column("stratum", Integer),
+    Column("strata", Integer),
+    Column("features", Text),
+    Column("features_digest", String(64)),
 )
 
 # Exams drawn where a model may err: each image with the chance it was drawn by, and how likely the model was wrong.

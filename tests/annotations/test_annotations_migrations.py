@@ -15,7 +15,7 @@ import pytest
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 from annotate_select.annotations.events import Event, current_annotations, history, record
-from annotate_select.annotations.exam import active_exam, kept_ids
+from annotate_select.annotations.exam import Draw, active_exam, chances, draws, kept_ids
 from annotate_select.annotations.fold import verify_current
 from annotate_select.errors import DatabaseError
 
@@ -155,6 +155,7 @@ def test_what_cannot_be_written_is_read_as_it_is(old: Path, monkeypatch: pytest.
     db = Database.open(old)
     assert [one.label for one in current_annotations(db)] == ["lion", "dog", None, None]
     assert (kept_ids(db), active_exam(db)) == ([3], None)  # of a table it does not have
+    assert (draws(db), chances(db)) == ([Draw("then", 0, 1)], [])
     with pytest.raises(DatabaseError, match="read-only"):
         record(db, [Event("n1", 1, "eva", "skip")])
     db.close()
