@@ -86,27 +86,44 @@ def select(
 
 @click.command()
 @click.option("--size", type=click.IntRange(min=1), help="How many images in all (default: project.toml's exam.size).")
+@click.option(
+    "--stratify/--by-chance", default=None, help="Evenly over clusters of features (default: project.toml's)."
+)
+@click.option("--features", help="Name of the features to make the clusters of.")
 @click.option("--new-ground", is_flag=True, help="Add images that `check drift` called new, to their share.")
 @click.option("--output", "-o", "output_", type=click.Path(path_type=Path), help="File to write (default: exam.csv).")
 @click.option(
     "--active", type=click.IntRange(min=1), help="Instead: draw so many images where the newest model may err."
 )
 @pass_output
-def exam(output: Output, size: int | None, new_ground: bool, output_: Path | None, active: int | None) -> None:
+def exam(
+    output: Output,
+    size: int | None,
+    stratify: bool | None,
+    features: str | None,
+    new_ground: bool,
+    output_: Path | None,
+    active: int | None,
+) -> None:
     """Draw the exam, or grow it, and write what of it is still to be labelled.
+
+    With --stratify no kind of images is missed by bad luck: every image keeps the same chance, so nothing needs
+    weights, and where mistakes come in kinds the accuracy has a narrower interval.
 
     With --active N a second, small exam is drawn beside it: where the newest model may err, each image by a known
     chance, so that `evaluate` gives an unbiased accuracy from few labels.
     """
     if active is not None:
-        if size is not None or new_ground:
-            raise click.UsageError("--active draws a second exam; --size and --new-ground grow the exam: one at a time")
+        if size is not None or new_ground or stratify is not None or features is not None:
+            raise click.UsageError(
+                "--active draws a second exam; --size, --new-ground, --stratify and --features are of the exam itself: "
+                "one at a time"
+            )
         second = output.open().active_exam(active, output=output_)
         output.show(second.as_dict(), second.text())
         return
-    drawn = output.open().exam(size, new_ground=new_ground, output=output_)
-    text = f"exam of {drawn.size} images, {drawn.labelled} labelled; {len(drawn.to_label)} to label in {drawn.path}"
-    output.show(asdict(drawn), text)
+    drawn = output.open().exam(size, new_ground=new_ground, stratify=stratify, features=features, output=output_)
+    output.show(asdict(drawn), drawn.text())
 
 
 @click.command()

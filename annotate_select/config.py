@@ -76,6 +76,7 @@ class ExamSettings(_Strict):
     """Defaults of `exam`, and the pass mark: what a model must reach there to be good enough."""
 
     size: int = Field(default=100, ge=1)
+    stratify: bool = Field(default=False, description="drawn evenly over clusters of the features")
     pass_accuracy: Share | None = Field(default=None, description="such as .9")
     pass_recall: Share | dict[str, Share] | None = Field(default=None, description="of every class, or by class")
     pass_confidence: float = Field(default=0.95, ge=0.5, lt=1)

@@ -144,14 +144,25 @@ class Project(Spaces, Answers, Screens, Scores):
 
         return add(self._home, sources, progress)
 
-    def exam(self, size: int | None = None, *, new_ground: bool = False, output: str | Path | None = None) -> Exam:
+    def exam(
+        self,
+        size: int | None = None,
+        *,
+        new_ground: bool = False,
+        stratify: bool | None = None,
+        features: str | None = None,
+        output: str | Path | None = None,
+    ) -> Exam:
         """Draw the exam, or grow it to `size`, and write what of it is still to be labelled.
 
-        With `new_ground` it grows by images that `check drift` called new, to the share they have in the pool.
+        With `stratify` (default: project.toml's) images are drawn evenly over clusters of `features`, by default the
+        project's: each has the same chance still, and no kind is missed by bad luck. With `new_ground` it grows by
+        images that `check drift` called new, to the share they have in the pool.
+        Raises ExamError when too few images are left, or without features to make clusters of.
         """
         from annotate_select.steps.exam import draw
 
-        return draw(self._home, size, new_ground=new_ground, output=_path(output))
+        return draw(self._home, size, new_ground=new_ground, stratify=stratify, features=features, output=_path(output))
 
     def active_exam(self, n: int, *, output: str | Path | None = None) -> ActiveExam:
         """Draw n images where the newest model may err, each by a known chance, as a second exam; `evaluate` uses it.

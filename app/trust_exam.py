@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from trust_grow import grow_exam
 from trust_looks import sentence
 from trust_report import report_download
 from trust_second import second_exam
@@ -27,6 +28,7 @@ def exam_panel(project: Project) -> None:
         st.info("There is no exam yet; it is drawn when the project is prepared.")
     report = project.report()
     if report is None:
+        grow_exam(project, status.exam_total)
         return
     interval = report.interval
     st.metric(
@@ -42,11 +44,13 @@ def exam_panel(project: Project) -> None:
         show("\n".join([f"**{sentence(head)}**", "", *(f"- {line.strip()}" for line in lines)]))
     if report.marked_late is not None:
         st.caption(sentence(report.marked_late))
-    if report.active is not None:
-        st.write(sentence(report.active.text()))
+    for more in (report.stratified, report.active):
+        if more is not None:
+            st.write(sentence(more.text()))
     if status.models > 1:
         _progress(project)
     _pictures(report)
+    grow_exam(project, status.exam_total)
     second_exam(project)
     report_download(project, report)
 

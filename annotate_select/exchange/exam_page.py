@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from annotate_select.exchange.exam_record import Answer, Drawn, ExamRecord, Rests
 from annotate_select.trust.exam import ExamReport
@@ -99,6 +100,8 @@ def _figures(report: ExamReport) -> str:
         f"Over classes, so that a rare one counts as much as a common one (macro F1): {report.macro_f1:.2f}"
         + (f", with 95 % confidence {ends.low:.2f} to {ends.high:.2f}." if ends else ".")
     )
+    if report.stratified is not None:
+        said.append(f"The exam was {report.stratified.text()}. Intervals of single classes make no use of that.")
     if report.powered is not None:
         said.append(f"A second estimate, {report.powered.text()}.")
     if report.active is not None:
@@ -166,7 +169,7 @@ def _mistake(one: Answer, picture: str | None) -> str:
 
 
 def _drawn(drawn: Drawn) -> str:
-    times = "; ".join(f"{one['images']} images on {one['at']}, seed {one['seed']}" for one in drawn.draws)
+    times = "; ".join(map(_draw, drawn.draws))
     if drawn.learned_too_near is None:
         leak = "not known, for the training of this model was not recorded"
     elif drawn.learned_too_near:
@@ -196,6 +199,15 @@ def _drawn(drawn: Drawn) -> str:
         said = "{size} images by the doubts of model {model} from {pool}, on {at}, seed {seed}".format(**drawn.active)
         rows.append(("second exam", f"{said}; their chances are in the project's database"))
     return _section("How the exam was drawn", _pairs(rows))
+
+
+def _draw(one: Mapping[str, Any]) -> str:
+    said = f"{one['images']} images on {one['at']}, seed {one['seed']}"
+    if "pool" in one:
+        said += f", from {one['pool']:,} images, each with a chance of {one['chance']:.2%}"
+    if "strata" in one:
+        said += f", evenly over {one['strata']} strata of the features {one['features']} ({one['features_digest']})"
+    return said
 
 
 def _rests(rests: Rests) -> str:

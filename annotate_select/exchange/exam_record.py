@@ -25,8 +25,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Drawn:
-    """How the exam came to be: its drawings (when, seed, images), and what is kept from training for its sake.
+    """How the exam came to be: its drawings, and what is kept from training for its sake.
 
+    Of a drawing it has when, the seed and how many images; by which chance, from how many; where it was by strata, of
+    how many, of which features with their digest. What an older version did not record is left out.
     `learned_too_near` counts images that the model learned from and should not have: of the exam, of its groups, or
     near-duplicates; None where its training was not recorded.
     """

@@ -13,6 +13,7 @@ from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.active_exam import active_estimate
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
+from annotate_select.steps.exam_strata import design_of
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, model_folder, models
@@ -68,6 +69,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
         unlabelled=unlabelled,
         pool=pool_certainty(home, model),
         columns=columns_of(home, state.ids[rows].tolist()),
+        design=design_of(home, state.ids[rows]),
         seed=home.config.seed,
     )
     report = replace(report, active=active_estimate(home, model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from annotate_select.annotations import exam as stored
 from annotate_select.annotations import images
+from annotate_select.annotations.exam import Draw
 from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.exchange.picks import PickRow, write_picks
-from annotate_select.selection.pool import seeded_hashes
 from annotate_select.steps.embed import open_features
+from annotate_select.steps.exam_strata import by_chance, by_strata
 from annotate_select.steps.home import Home
 from annotate_select.steps.new_ground import new_ids
 from annotate_select.steps.standing import Standing, standing
@@ -25,22 +26,49 @@ __all__ = ["Exam", "draw", "exam_keys", "reserved_rows"]
 
 @dataclass(frozen=True)
 class Exam:
-    """The exam as it stands: its images' keys, how many carry a label, and the keys still to be labelled."""
+    """The exam as it stands: its images' keys, how many carry a label, and the keys still to be labelled.
+
+    `draws` are its drawings, oldest first, each with the chance that every image had which could be drawn then.
+    """
 
     size: int
     labelled: int
     to_label: list[str]
     path: Path | None
+    draws: tuple[Draw, ...] = ()
+
+    def text(self) -> str:
+        """Say it in a line, and in another one how the newest of it was drawn."""
+        head = (
+            f"exam of {self.size:,} images, {self.labelled:,} labelled; {len(self.to_label):,} to label in {self.path}"
+        )
+        newest = self.draws[-1].text() if self.draws else ""
+        return f"{head}\n{newest}" if newest else head
 
 
-def draw(home: Home, size: int | None = None, *, new_ground: bool = False, output: Path | None = None) -> Exam:
+def draw(
+    home: Home,
+    size: int | None = None,
+    *,
+    new_ground: bool = False,
+    stratify: bool | None = None,
+    features: str | None = None,
+    output: Path | None = None,
+) -> Exam:
     """Grow the exam to `size` images (project.toml's default where none is there), write what of it is to be labelled.
 
-    Images already labelled for training, their groups and their near-duplicates are never drawn. `new_ground` adds, in
-    place of a size, images drawn from those that `check drift` called new, until these have in the exam the share they
-    have in the pool, and no more: with more, the exam's accuracy would no longer be that of the pool.
-    Raises ExamError when too few images are left, or nothing is known to be new.
+    Images already labelled for training, their groups and their near-duplicates are never drawn. All others have the
+    same chance. With `stratify` (default: project.toml's) they are drawn evenly over clusters of `features`, by default
+    the project's. `new_ground` adds, in place of a size, images drawn from those that `check drift` called new, until
+    these have in the exam the share they have in the pool, and no more: with more, the exam's accuracy would no longer
+    be that of the pool.
+    Raises ExamError when too few images are left, nothing is known to be new, or strata lack features.
     """
+    stratify = home.config.exam.stratify if stratify is None else stratify
+    if features is not None and not stratify:
+        raise ExamError(
+            f"features ({features}) are what strata are made of; ask for strata with them, or leave them out"
+        )
     with home.lock("drawing the exam"):
         have = len(stored.exam_ids(home.db))
         now = standing(home)
@@ -51,14 +79,14 @@ def draw(home: Home, size: int | None = None, *, new_ground: bool = False, outpu
         if new_ground:
             wanted = have + trust.missing_share(new, now.random)
         if wanted > have:
-            rows = trust.draw(
-                seeded_hashes(now.tokens, home.config.seed + 1),  # another seed than the audit's, or both choose alike
-                wanted,
-                exclude=_excluded(home, now) | ~new,
-                groups=now.groups,
-                taken=np.flatnonzero(now.random),
-            )
-            stored.add_to_exam(home.db, [int(now.ids[row]) for row in rows], home.config.seed)
+            excluded = _excluded(home, now) | ~new
+            free = ~excluded & ~now.random
+            ranks, how = by_strata(home, now, free, features) if stratify else by_chance(home, now, free)
+            taken = np.flatnonzero(now.random)
+            rows = trust.draw(ranks, wanted, exclude=excluded, groups=now.groups, taken=taken)[len(taken) :].tolist()
+            if how.stratum is not None:
+                how = replace(how, stratum=[how.stratum[row] for row in rows])
+            stored.add_to_exam(home.db, [int(now.ids[row]) for row in rows], home.config.seed, how)
             now = standing(home)
     return _report(home, now, output or home.root / "exam.csv")
 
@@ -104,4 +132,4 @@ def _report(home: Home, now: Standing, output: Path) -> Exam:
     to_label = [now.keys[row] for row in rows if not now.settled[row]]
     picks = [PickRow(key, "", "exam", 0.0, "drawn at random for the exam", 0) for key in to_label]
     path = write_picks(output, picks, ["csv"])[0]
-    return Exam(len(rows), len(rows) - len(to_label), to_label, path)
+    return Exam(len(rows), len(rows) - len(to_label), to_label, path, tuple(stored.draws(home.db)))

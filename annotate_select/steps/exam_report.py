@@ -154,7 +154,9 @@ def _drawn(home: Home, number: int) -> Drawn:
     return Drawn(
         size=int(exam.sum()),
         seed=home.config.seed,
-        draws=tuple({"at": one.at, "seed": one.seed, "images": one.images} for one in stored.draws(home.db)),
+        draws=tuple(
+            {name: value for name, value in vars(one).items() if value is not None} for one in stored.draws(home.db)
+        ),
         groups=len(
             {one for one, of_exam in zip(pool.groups, np.isin(pool.ids, drawn), strict=True) if of_exam and one}
         ),

@@ -79,3 +79,20 @@ def test_the_trust_page_draws_a_second_exam_and_says_what_it_gives(measured: Pro
     assert "5 images, drawn by the doubts of model 1 from 12: all of them have a label" in words(at)
     measured.evaluate()
     assert "A second exam, drawn where model 1 may err: accuracy" in words(opened("trust", measured))
+
+
+def test_the_trust_page_makes_the_exam_larger_by_chance_or_evenly_over_kinds(project: Project) -> None:
+    at = opened("trust", project)
+    at.number_input(key="grow_n").set_value(1).run()
+    at.button(key="grow_exam").click().run()
+    assert errors(at) == []
+    assert "The exam has 3 images now, 3 of them wait to be labelled" in words(at)
+    at.checkbox(key="grow_evenly").check().run()
+    at.button(key="grow_exam").click().run()
+    (error,) = errors(at)
+    assert "annotate-select embed" in error
+    project.embed()
+    at.button(key="grow_exam").click().run()
+    assert errors(at) == []
+    assert project.exam().draws[-1].strata == 1  # of so few images
+    assert project.exam().size == 4
