@@ -33,7 +33,7 @@ __all__ = ["embed", "features", "map_"]
 @click.option(
     "--views",
     type=click.Choice(["auto", "objects", "any_orientation", "oriented"]),
-    help="What about an image does not matter to autoencoder:joint and to `features health`: objects (left or right; "
+    help="What about an image does not matter to the autoencoder and to `features health`: objects (left or right; "
     "also auto), any_orientation (microscopes, aerial), oriented (digits, signs: all does).",
 )
 @pass_output

@@ -3,7 +3,8 @@
 Reconstruction alone groups images by brightness and background, and minutes on a CPU are too few for gradients to find
 better. So the default encoder, `dictionary`, is not trained by gradients: its filters are the centroids of small
 whitened patches (Coates, Ng and Lee, "An analysis of single-layer networks in unsupervised feature learning", AISTATS
-2011), learned in seconds by dictionary.py; only its decoder is trained. The other kinds train a convolutional encoder:
+2011), and what of their answers does not matter it learns from views of each image; dictionary.py does both in
+seconds, and only its decoder is trained. The other kinds train a convolutional encoder:
 `plain` rebuilds the image, `denoising` rebuilds it from one with holes, `variational` from a latent that is a
 distribution, and `joint` rebuilds an augmented view while the latents of two views of one image must agree (VICReg).
 The decoder always stays: it shows what the machine sees.
