@@ -25,6 +25,8 @@ WHITE_IS_ZERO, PHOTOMETRIC = 0, 262  # TIFF 6.0, section 8
 
 def rgb(image: Image.Image) -> Image.Image:
     """Return a decoded image as a plain RGB image that holds no file."""
+    if image.format == "JPEG" and image.mode == "RGB":
+        return image  # Pillow let go of its file once it was decoded; to copy it would cost a tenth of decoding
     if is_deep_gray(image):
         return Image.fromarray(_gray(image)).convert("RGB")
     if image.mode == "LAB":
