@@ -147,7 +147,11 @@ def train(output: Output, head: str, features: str | None) -> None:
 
 @click.command()
 @click.option("--model", type=click.IntRange(min=1), help="Which model (default: the newest).")
-@click.option("--against", type=click.IntRange(min=1), help="Another model: which of the two is better on the exam?")
+@click.option(
+    "--against",
+    metavar="MODEL|PATH",
+    help="Another model, by number or of a copy of this project (its folder, or models/NUMBER in it): which is better?",
+)
 @click.option("--report", "page", type=click.Path(path_type=Path), help="An HTML file: the exam, signed off.")
 @click.option("--signed-by", help="Who signs the report.")
 @click.option("--verify", type=click.Path(path_type=Path), help="A report: is it as it was signed? Measures nothing.")
@@ -155,7 +159,7 @@ def train(output: Output, head: str, features: str | None) -> None:
 def evaluate(
     output: Output,
     model: int | None,
-    against: int | None,
+    against: str | None,
     page: Path | None,
     signed_by: str | None,
     verify: Path | None,
@@ -177,7 +181,8 @@ def evaluate(
         found["stopping"] = stopping.as_dict()
         lines.append(f"enough? {stopping.sentence}")
     if against is not None:
-        compared = project.compare(model, against)
+        with output.working() as progress:
+            compared = project.compare(model, int(against) if against.isdecimal() else against, progress=progress)
         found["comparison"] = compared.as_dict()
         lines.append(compared.text())
     if page is not None and signed_by is not None:

@@ -64,11 +64,19 @@ class Scores:
 
         return exam_answers(self._home, model)
 
-    def compare(self, model: int | None = None, against: int | None = None) -> Comparison:
+    def compare(
+        self, model: int | None = None, against: int | str | Path | None = None, *, progress: Progress = silent
+    ) -> Comparison:
         """Compare two models on the exam, image by image: by default the newest with the one before it.
 
-        Raises LearningError where there are no two models of the same classes, ExamError without exam labels.
+        `against` may be a path: of a copy of this project (its newest model), or of models/NUMBER in it. What that
+        model learned from is left out of the exam. Raises LearningError where there are no two models of the same
+        classes, ExamError without exam labels or where too few are left, FeaturesError without the model's features.
         """
+        if isinstance(against, str | Path):
+            from annotate_select.steps.compare_copies import compare_with
+
+            return compare_with(self._home, model, against, progress=progress)
         from annotate_select.steps.evaluate import compare
 
         return compare(self._home, model, against)

@@ -99,10 +99,10 @@ def test_predict_and_next_work_on_features_made_of_others(project_root: Path, ph
         model = json.loads((project_root / "models" / "2" / "model.json").read_text())
         assert model["features_digest"] == both.digest
         assert all(0.99 < sum(one.probabilities.values()) < 1.01 for one in found)
-        from annotate_select.steps.predict import _encoded
+        from annotate_select.steps.predict import encoded
         from annotate_select.steps.train import models
 
-        ((_, rows, _),) = _encoded(project._home, _load(project, both.name), some)
+        ((_, rows, _),) = encoded(project._home, _load(project, both.name), some)
         keys = list(both.keys)
         np.testing.assert_allclose(rows, [both.array[keys.index(path.name)] for path in some], atol=1e-4)
         assert len(models(project._home)) == 2

@@ -54,16 +54,21 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: Path, *, newest: int = schema.SCHEMA_VERSION, migrations: Sequence[Migration] = MIGRATIONS
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        newest: int = schema.SCHEMA_VERSION,
+        migrations: Sequence[Migration] = MIGRATIONS,
     ) -> Database:
-        """Open a database and bring it up to date; where it cannot be written, open it for reading as it is.
+        """Open a database and bring it up to date; where it cannot or shall not be written, open it to read as it is.
 
         Raises DatabaseError when it is missing, damaged, or made by a newer version of this program.
         """
         path = path.absolute()
         if not path.is_file():
             raise DatabaseError(f"there is no {path}; put it back from a backup, or make a new project")
-        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        writable = not read_only and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
         db = cls(path, _engine(path) if writable else _reading_engine(path), read_only=not writable)
         try:
             db._bring_up_to(newest, migrations)

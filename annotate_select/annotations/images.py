@@ -25,6 +25,7 @@ __all__ = [
     "add_images",
     "added_at",
     "column",
+    "contents",
     "counts",
     "image",
     "keys_of",
@@ -188,6 +189,16 @@ def keys_of(db: Database, ids: Iterable[int], *, in_pool: bool = False) -> dict[
         for some in _chunks(ids):
             rows = connection.execute(query.where(_images.id.in_(some)))
             found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def contents(db: Database, ids: Iterable[int]) -> dict[int, tuple[str, str | None]]:
+    """Return the fingerprint and the group of each id, whether or not it can be labelled; unknown ids are left out."""
+    found: dict[int, tuple[str, str | None]] = {}
+    query = select(_images.id, _images.fingerprint, _images.group_name)
+    with db.read() as connection:
+        for some in _chunks(ids):
+            found.update((row[0], (row[1], row[2])) for row in connection.execute(query.where(_images.id.in_(some))))
     return found
 
 

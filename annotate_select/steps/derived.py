@@ -17,6 +17,7 @@ from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.learning.head import Head
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.models import model_folder_at
 
 __all__ = [
     "COMPRESSED",
@@ -197,11 +198,7 @@ def _way_there(store: FeatureStore, folder: Path, name: str, wanted: str) -> str
 
 def _model_folder(path: str) -> Path:
     """Return the folder of a model: PATH itself, or the newest model of the project at PATH."""
-    folder = Path(path).expanduser().resolve()
-    if (folder / "model.json").exists():
-        return folder
-    models = folder / "models"
-    numbers = [int(one.name) for one in models.iterdir() if one.name.isdigit()] if models.is_dir() else []
-    if not numbers:
-        raise FeaturesError(f"{folder} is neither a model (models/NUMBER of a project) nor a project with a model")
-    return models / str(max(numbers))
+    try:
+        return model_folder_at(path)
+    except LearningError as error:
+        raise FeaturesError(str(error)) from error

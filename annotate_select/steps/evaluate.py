@@ -16,7 +16,7 @@ from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.exam_strata import design_of
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
-from annotate_select.steps.models import TrainedModel, model_folder, models
+from annotate_select.steps.models import TrainedModel, model_folder, models, require_model
 from annotate_select.steps.rules import correct
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust import exam as trust
@@ -59,7 +59,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
 
     Raises ExamError when there is no exam or none of it is labelled, LearningError when there is no model.
     """
-    model = _model(home, number)
+    model = require_model(home, number)
     state, rows, probabilities, unlabelled = exam_rows(home, model)
     report = trust.evaluate(
         state.labels[rows],
@@ -124,11 +124,11 @@ def compare(home: Home, number: int | None = None, against: int | None = None) -
     Raises LearningError where there are no two models, ExamError where nothing of the exam is labelled, FeaturesError
     for a model whose features were replaced since.
     """
-    model = _model(home, number)
+    model = require_model(home, number)
     before = [one.number for one in models(home) if one.number < model.number]
     if against is None and not before:
         raise LearningError(f"there is no model before model {model.number} to compare with; train another one")
-    other = _model(home, against if against is not None else before[-1])
+    other = require_model(home, against if against is not None else before[-1])
     if other.number == model.number:
         raise LearningError(f"model {model.number} cannot be compared with itself; name another one")
     if other.classes != model.classes:
@@ -150,7 +150,7 @@ def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
 
     Raises ExamError or LearningError as `evaluate` does.
     """
-    model = _model(home, number)
+    model = require_model(home, number)
     state, rows, probabilities, _ = exam_rows(home, model)
     said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     order = np.lexsort((-sure, said == state.labels[rows]))
@@ -196,7 +196,7 @@ def audit(home: Home) -> AuditReport:
 
     Raises ExamError or LearningError where too little is labelled.
     """
-    model = _model(home, None)
+    model = require_model(home, None)
     features = open_features(home, model.features)
     state = standing(home, features.ids)
     rows, _ = training_rows(features, state)
@@ -223,11 +223,3 @@ def audit_of(home: Home) -> tuple[int, AuditReport] | None:
         if file.exists():
             return model.number, AuditReport.from_dict(json.loads(file.read_text()))
     return None
-
-
-def _model(home: Home, number: int | None) -> TrainedModel:
-    found = [model for model in models(home) if number in (None, model.number)]
-    if not found:
-        which = f"model {number}" if number is not None else "model yet"
-        raise LearningError(f"there is no {which}; train one with `annotate-select train`")
-    return found[-1]

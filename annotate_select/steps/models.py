@@ -6,11 +6,21 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotate_select.config import FILE_NAME
 from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
 
-__all__ = ["STOPPING", "TrainedModel", "load_model", "model_folder", "models", "newest_model"]
+__all__ = [
+    "STOPPING",
+    "TrainedModel",
+    "load_model",
+    "model_folder",
+    "model_folder_at",
+    "models",
+    "newest_model",
+    "require_model",
+]
 
 STOPPING = "stopping.json"  # in a model's folder: whether more labels are worth it
 
@@ -59,9 +69,36 @@ def newest_model(home: Home) -> TrainedModel | None:
     return load_model(home, numbers[-1]) if numbers else None
 
 
+def require_model(home: Home, number: int | None = None) -> TrainedModel:
+    """Return model `number`, by default the newest. Raises LearningError when there is none."""
+    found = [model for model in models(home) if number in (None, model.number)]
+    if not found:
+        which = f"model {number}" if number is not None else "model yet"
+        raise LearningError(f"there is no {which}; train one with `annotate-select train`")
+    return found[-1]
+
+
 def model_folder(home: Home, number: int) -> Path:
     """Return where model `number` is kept."""
     return home.root / "models" / str(number)
+
+
+def model_folder_at(path: str | Path) -> Path:
+    """Return the folder of a model, of any project: `path` itself, or the newest model of the project at `path`.
+
+    Raises LearningError when nothing is there, or no model.
+    """
+    folder = Path(path).expanduser().resolve()
+    if (folder / "model.json").exists():
+        return folder
+    if not folder.exists():
+        raise LearningError(f"there is no {folder}; name a project, or a model in it (PROJECT/models/NUMBER)")
+    numbers = _numbered(folder / "models")
+    if numbers:
+        return folder / "models" / str(numbers[-1])
+    if (folder / FILE_NAME).exists():
+        raise LearningError(f"the project {folder} has no model yet; train one there with `annotate-select train`")
+    raise LearningError(f"{folder} is neither a model (models/NUMBER of a project) nor a project with a model")
 
 
 def load_model(home: Home, number: int) -> TrainedModel:
@@ -91,5 +128,8 @@ def load_model(home: Home, number: int) -> TrainedModel:
 
 
 def _numbers(home: Home) -> list[int]:
-    folder = home.root / "models"
+    return _numbered(home.root / "models")
+
+
+def _numbered(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []

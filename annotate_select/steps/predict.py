@@ -26,7 +26,7 @@ from annotate_select.steps.models import models
 from annotate_select.steps.rules import correct_new
 from annotate_select.trust.novelty import Reference
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "encoded", "predict"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _inputs(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inp
     It takes images (g, H, W, 3) uint8, or where it is made of other features, rows (g, D) of these side by side.
     """
     if isinstance(encoder, Derived):
-        parts = [_encoded(home, load_encoder(home, part.name), paths) for part in encoder.parts]
+        parts = [encoded(home, load_encoder(home, part.name), paths) for part in encoder.parts]
         for pieces in zip(*parts, strict=True):
             yield _side_by_side(pieces)
         return
@@ -109,8 +109,11 @@ def _inputs(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inp
         yield [i for i, _ in good], images, broken
 
 
-def _encoded(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inputs]:
-    """Yield, in place of what the encoder takes, the features (g, d) that it makes of it."""
+def encoded(home: Home, encoder: Encoder, paths: Sequence[Path]) -> Iterator[Inputs]:
+    """Yield (positions of the good images (g,), their features (g, d), positions and reasons of the broken).
+
+    The encoder is one of the project `home`; the images need not be.
+    """
     for positions, inputs, broken in _inputs(home, encoder, paths):
         yield positions, _features(encoder, inputs), broken
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -23,6 +23,7 @@ class Comparison:
 
     `gained` images the first has right and the second wrong, `lost` the other way round. `difference` is in shares
     (.021 is 2.1 points), `interval` of 95 % confidence, `p` of McNemar's exact test that they are equally good.
+    `project` names the other model's project where that is another one; `notes` say what the figures rest on besides.
     """
 
     model: int
@@ -33,6 +34,8 @@ class Comparison:
     difference: float
     interval: Interval
     p: float
+    project: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -44,24 +47,36 @@ class Comparison:
         return {**asdict(self), "decided": self.decided, "text": self.text()}
 
     def text(self) -> str:
-        """Say in a sentence which is better, or that it cannot be told."""
+        """Say in a sentence which is better, or that it cannot be told; each note is a line of its own."""
         low, high = 100 * self.interval.low, 100 * self.interval.high
         points = (
             f"{100 * self.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, on {self.n:,} exam images"
         )
+        other = f"model {self.against}" + (f" of {self.project}" if self.project is not None else "")
         if self.decided:
             which = "better" if self.difference > 0 else "worse"
-            return f"model {self.model} is {which} than model {self.against}: {points}"
-        return f"models {self.model} and {self.against} cannot be told apart yet: {points}"
+            said = f"model {self.model} is {which} than {other}: {points}"
+        elif self.project is not None:
+            said = f"model {self.model} and {other} cannot be told apart yet: {points}"
+        else:
+            said = f"models {self.model} and {self.against} cannot be told apart yet: {points}"
+        return "\n".join([said, *self.notes])
 
 
 def compare_models(
-    labels: np.ndarray, probabilities: np.ndarray, others: np.ndarray, *, model: int, against: int
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    others: np.ndarray,
+    *,
+    model: int,
+    against: int,
+    project: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Compare the probabilities (n, C) of a model and those of another one with the labels (n,) of the same images.
 
-    A negative label means: not labelled yet; such rows do not count. Raises ExamError when none has a label, or when
-    shapes do not fit.
+    `project` is the other model's, where that is another one, and `notes` are kept beside the figures. A negative label
+    means: not labelled yet; such rows do not count. Raises ExamError when none has a label, or when shapes do not fit.
     """
     labels, probabilities, others = np.asarray(labels), np.asarray(probabilities), np.asarray(others)
     if probabilities.shape != others.shape or len(probabilities) != len(labels):
@@ -85,6 +100,8 @@ def compare_models(
         difference=(gained - lost) / n,
         interval=paired_difference(gained, lost, n),
         p=_mcnemar(gained, lost),
+        project=project,
+        notes=tuple(notes),
     )
 
 

@@ -65,9 +65,12 @@ def blocked(
     )
 
 
-def closest(features: np.ndarray, exam_rows: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def closest(
+    features: np.ndarray, exam_rows: np.ndarray, rows: np.ndarray, centre: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each of `rows` (m,), the exam row most like it and their cosine, both (m,), as `blocked` sees them.
 
+    `centre` (d,) is what directions start from (default: the mean of the features, which must then be the pool's).
     Raises ExamError without an exam row, and as `blocked` does.
     """
     exam_rows, rows = np.asarray(exam_rows, dtype=np.int64), np.asarray(rows, dtype=np.int64)
@@ -75,6 +78,7 @@ def closest(features: np.ndarray, exam_rows: np.ndarray, rows: np.ndarray) -> tu
     if len(exam_rows) == 0:
         raise ExamError("nothing can be like the exam, for it has no images; draw one first")
     mean, shortest = _centre(features)
+    mean = mean if centre is None else np.asarray(centre, dtype=np.float64)
     exam = _directions(np.asarray(features[exam_rows], dtype=np.float64), mean, shortest)  # (e, d)
     step = max(1, BLOCK // (features.shape[1] + len(exam)))
     near, cosines = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows))

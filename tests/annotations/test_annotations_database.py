@@ -321,3 +321,14 @@ def test_a_closed_database_opens_itself_again(db: Database) -> None:
     db.close()
     record(db, [Event("u", 1, "ana", "skip")])
     assert len(current_annotations(db)) == 1
+
+
+def test_what_is_opened_to_be_read_is_not_written(tmp_path: Path) -> None:
+    Database.create(tmp_path / "a.db").close()
+    before = {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir()}
+    db = Database.open(tmp_path / "a.db", read_only=True)
+    assert len(pool_table(db).ids) == 0
+    with pytest.raises(DatabaseError, match="it is read-only"):
+        add_images(db, [])
+    db.close()
+    assert {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir()} == before
