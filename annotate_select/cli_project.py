@@ -47,6 +47,7 @@ def add(output: Output, sources: tuple[Path, ...]) -> None:
     """Add images: folders, CSV manifests or files; without SOURCES, look through the known sources again.
 
     A manifest has a header `image[,group,captured_at,...]`; other columns are kept as metadata.
+    Where it does not say when an image was captured, the camera's own time in the file (EXIF) does.
     """
     project = output.open()
     with output.working() as progress:

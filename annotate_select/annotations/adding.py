@@ -32,7 +32,10 @@ _INSERT = insert(schema.images)
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """An image as it was found in a source; `problem` says why it cannot be used."""
+    """An image as it was found in a source; `problem` says why it cannot be used.
+
+    `captured_at` is what a manifest says, `taken_at` what the file itself does, both ISO 8601.
+    """
 
     key: str
     source: str
@@ -46,6 +49,7 @@ class ImageRecord:
     captured_at: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+    taken_at: str | None = None
 
 
 @dataclass
@@ -111,7 +115,7 @@ def _write(connection: Connection, record: ImageRecord, before: _Row, outcome: A
         connection.execute(adopted.values(duplicate_of=values["duplicate_of"]))
     if before.status != values["status"] or values["status"] == "unreadable":
         _tell(connection, record, values, outcome)
-    elif any(before._mapping[name] != values[name] for name in (*_said(record), "fingerprint")):
+    elif any(before._mapping[name] != values[name] for name in (*_said(record, before), "fingerprint")):
         outcome.updated += 1
 
 
@@ -119,7 +123,7 @@ def _values(connection: Connection, record: ImageRecord, before: _Row | None) ->
     values: dict[str, object] = {"source": record.source, "path": record.path}
     values |= {"size_bytes": record.size_bytes, "mtime_ns": record.mtime_ns}
     values |= {"fingerprint": record.fingerprint, "width": record.width, "height": record.height}
-    values |= _said(record)
+    values |= _said(record, before)
     values |= {"status": "ok", "problem": record.problem, "duplicate_of": None}
     if record.problem is not None:
         # a broken file says nothing of what the row stands for
@@ -129,11 +133,17 @@ def _values(connection: Connection, record: ImageRecord, before: _Row | None) ->
     return {**values, "status": "duplicate", "duplicate_of": original} if original is not None else values
 
 
-def _said(record: ImageRecord) -> dict[str, object]:
+def _said(record: ImageRecord, before: _Row | None) -> dict[str, object]:
     """Return only what the source really says, so that a folder does not wipe out what a manifest told."""
-    said = {"group_name": record.group, "captured_at": record.captured_at}
+    said = {"group_name": record.group, "captured_at": record.captured_at or _taken(record, before)}
     said |= {"metadata": json.dumps(dict(record.metadata)) if record.metadata else None}
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _taken(record: ImageRecord, before: _Row | None) -> str | None:
+    """Return the file's own time, where the row does not know one of this very content, from a manifest perhaps."""
+    known = before is not None and before.captured_at is not None and before.fingerprint == record.fingerprint
+    return None if known else record.taken_at
 
 
 def _tell(connection: Connection, record: ImageRecord, values: Mapping[str, object], outcome: AddOutcome) -> None:

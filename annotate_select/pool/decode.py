@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from annotate_select.errors import ImageError
 from annotate_select.pool import reader, tones
 from annotate_select.pool.parallel import in_order
 
-__all__ = ["decode", "decode_many", "open_image", "read_image", "square"]
+__all__ = ["decode", "decode_many", "open_image", "read_image", "read_with_header", "square"]
 
 ORIENTATION = 0x0112  # EXIF 2.32, section 4.6.4
 UPRIGHT = {
@@ -40,6 +40,13 @@ def open_image(path: Path, size: int | None = None) -> Image.Image:
 
 def read_image(file: BinaryIO, size: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
     """Decode an open file as `open_image` does; also return (width, height) of the whole image, upright."""
+    return read_with_header(file, size)[:2]
+
+
+def read_with_header(
+    file: BinaryIO, size: int | None = None
+) -> tuple[Image.Image, tuple[int, int], ImageFile.ImageFile]:
+    """Decode an open file as `read_image` does; also return it as it was opened, for its metadata."""
     with reader.reasons():
         image = reader.identify(file)
         whole, raw = image.size, tones.raw_mode(image)
@@ -50,9 +57,9 @@ def read_image(file: BinaryIO, size: int | None = None) -> tuple[Image.Image, tu
         turn = UPRIGHT.get(_orientation(image))
         pixels = tones.rgb(tones.deepened(image, raw, partial(reader.identify, file)))
         if turn is None:
-            return pixels, whole
+            return pixels, whole, image
         upright = pixels.transpose(turn)
-        return upright, whole if turn in (UPRIGHT[2], UPRIGHT[3], UPRIGHT[4]) else (whole[1], whole[0])
+        return upright, whole if turn in (UPRIGHT[2], UPRIGHT[3], UPRIGHT[4]) else (whole[1], whole[0]), image
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:

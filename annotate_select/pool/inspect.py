@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from annotate_select.errors import ImageError
 from annotate_select.pool import reader
-from annotate_select.pool.decode import read_image
+from annotate_select.pool.decode import read_with_header
+from annotate_select.pool.exif import captured_at
 from annotate_select.pool.parallel import in_order
 
 __all__ = ["Inspection", "fingerprinted", "inspect", "inspect_many"]
@@ -31,6 +32,7 @@ class Inspection:
     width: int  # upright, after EXIF rotation; 0 with a problem
     height: int
     problem: str | None = None
+    captured_at: str | None = None  # as the camera wrote it, ISO 8601
 
 
 def inspect_many(paths: Sequence[Path], workers: int | None = None) -> Iterator[tuple[int, Inspection]]:
@@ -51,10 +53,12 @@ def inspect(path: Path) -> Inspection:
                 status = os.fstat(file.fileno())
                 size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
                 fingerprint, contents = fingerprinted(file)
-            width, height = read_image(contents, size=1)[1]
+            _, (width, height), header = read_with_header(contents, size=1)
+            with reader.reasons():
+                taken = captured_at(header)
     except ImageError as error:
         return Inspection(fingerprint, size_bytes, mtime_ns, 0, 0, str(error))
-    return Inspection(fingerprint, size_bytes, mtime_ns, width, height)
+    return Inspection(fingerprint, size_bytes, mtime_ns, width, height, captured_at=taken)
 
 
 def fingerprinted(file: BinaryIO) -> tuple[str, BinaryIO]:

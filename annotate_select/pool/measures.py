@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 from annotate_select.errors import ImageError
 from annotate_select.pool import reader
 from annotate_select.pool.decode import read_image
+from annotate_select.pool.exif import camera_and_time
 from annotate_select.pool.parallel import in_order
 
 __all__ = ["NUMBERS", "TEXTS", "Measured", "jpeg_quality", "measure", "measure_many"]
@@ -41,8 +42,6 @@ SIDE = 128  # pixels, of the longer side of what is measured
 FINE = 256  # the same for sharpness, which is lost first when an image is made smaller
 EDGE = 0.06  # of a side: how thick the border is, and half of how wide a corner
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-MAKE, MODEL, CHANGED, EXIF_IFD, TAKEN = 0x010F, 0x0110, 0x0132, 0x8769, 0x9003  # EXIF 2.32, section 4.6
-LONGEST = 60  # characters of a text
 # Annex K.1 of the JPEG standard, the luminance table that libjpeg scales by its quality
 ANNEX_K = np.array([
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
@@ -71,7 +70,7 @@ def measure(path: Path) -> Measured:
         with reader.reasons():
             opened = reader.identify(file)
             quality = jpeg_quality(getattr(opened, "quantization", None))
-            texts = (opened.format or "", *_exif(opened))
+            texts = (opened.format or "", *camera_and_time(opened))
         image, (width, height) = read_image(file, FINE)
     numbers = [size, width, height, width / height, quality, *_seen(image)]
     return Measured(np.array(numbers, dtype=np.float64), texts)
@@ -157,21 +156,3 @@ def _corners(pixels: np.ndarray) -> list[np.ndarray]:
     down, across = (max(1, round(2 * EDGE * side)) for side in pixels.shape[:2])
     parts = (pixels[:down, :across], pixels[:down, -across:], pixels[-down:, :across], pixels[-down:, -across:])
     return [part.reshape(-1, 3).mean(axis=0) for part in parts]
-
-
-def _exif(image: ImageFile.ImageFile) -> tuple[str, str]:
-    """Return the camera and the time of the picture, "" where the file does not say."""
-    try:
-        tags = image.getexif()
-        taken = tags.get_ifd(EXIF_IFD).get(TAKEN) or tags.get(CHANGED)
-        make, model = _clean(tags.get(MAKE)), _clean(tags.get(MODEL))
-    except MemoryError:
-        raise
-    except Exception:  # damaged metadata says nothing
-        return "", ""
-    return (model if model.startswith(make) else f"{make} {model}")[:LONGEST], _clean(taken)
-
-
-def _clean(value: object) -> str:
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
-    return " ".join(text.replace("\0", " ").split())[:LONGEST]

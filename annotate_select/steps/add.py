@@ -199,6 +199,7 @@ def _records(found: Sequence[_Found]) -> Iterator[images.ImageRecord]:
             height=seen.height,
             group=one.entry.group,
             captured_at=one.entry.captured_at,
+            taken_at=seen.captured_at,
             metadata=one.entry.metadata,
             problem=seen.problem,
         )

@@ -15,6 +15,7 @@ from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
 from annotate_select.errors import ImageError
 from annotate_select.files import write_whole
+from annotate_select.pool.exif import time_of
 from annotate_select.pool.measures import NUMBERS, TEXTS, Measured, measure_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import image_paths
@@ -81,7 +82,7 @@ def unmeasured(n: int) -> Measures:
 def nuisances(home: Home, table: PoolTable, rows: Sequence[int], found: Measures) -> list[Nuisance]:
     """Return all that is known of the images at these rows besides what they show."""
     taken = [one[TEXTS.index("taken")] for one in found.texts]
-    times = [_time(table.captured_at[row] or said) for row, said in zip(rows, taken, strict=True)]
+    times = [time_of(table.captured_at[row] or said) for row, said in zip(rows, taken, strict=True)]
     folders = [str(PurePosixPath(table.paths[row]).parent) for row in rows]
     return [
         *measured(found),
@@ -142,18 +143,6 @@ def _columns(home: Home, table: PoolTable, rows: Sequence[int]) -> list[Nuisance
         )
         for name in names
     ]
-
-
-def _time(text: str | None) -> datetime | None:
-    """Read a time of the project (ISO 8601) or of EXIF; None for what is none."""
-    if not text:
-        return None
-    if len(text) > 9 and text[4] == ":" and text[7] == ":":
-        text = text[:10].replace(":", "-") + text[10:]
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _days(at: datetime | None) -> float:

@@ -18,6 +18,7 @@ __all__ = ["ADDED", "CAPTURED", "Window", "dates", "window"]
 
 ADDED, CAPTURED, SOURCE = "added", "captured_at", "source"
 PAUSE = timedelta(minutes=10)  # between images of one adding there is less
+MOST = 0.5  # of the images must know when they were captured, or a few photos of a camera would decide for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +32,14 @@ class Window:
 def window(home: Home, ids: np.ndarray, since: str | None = None, by: str | None = None) -> Window:
     """Tell new images from old ones; `ids` (n,) are images of the pool.
 
-    `since` is a date or time, of capture where images carry one and else of adding. `by` names what is compared with
-    it: `added`, `captured_at`, `source` or a metadata column, of which without `since` the last value is new. Without
-    both, new is what was added last: after a pause of ten minutes, or after a batch or a model was made.
+    `since` is a date or time, of capture where at least half of the images carry one and else of adding. `by` names
+    what is compared with it: `added`, `captured_at`, `source` or a metadata column, of which without `since` the last
+    value is new. Without both, new is what was added last: after a pause of ten minutes, or after a batch or a model
+    was made.
     Raises LearningError for a date that is none, an unknown column, or where nothing is new or nothing old.
     """
     if by is None:
-        by = ADDED if since is None or not any(images.pool_table(home.db).captured_at) else CAPTURED
+        by = ADDED if since is None or not _captured(home, ids) else CAPTURED
     if by in (ADDED, CAPTURED):
         found = _since(home, ids, since, by) if since is not None else _last(home, ids, by)
     else:
@@ -52,13 +54,22 @@ def window(home: Home, ids: np.ndarray, since: str | None = None, by: str | None
 
 
 def dates(home: Home, ids: np.ndarray) -> list[str]:
-    """Return the day of each image (n), such as 2026-03-01: of capture where it is known, else of adding."""
-    table, added = images.pool_table(home.db), _added(home)
-    captured = {one: text for one, text in zip(table.ids.tolist(), table.captured_at, strict=True) if text}
-    return [
-        (_time(captured[one], "captured_at") if one in captured else added[one]).date().isoformat()
-        for one in ids.tolist()
-    ]
+    """Return the day of each image (n), such as 2026-03-01.
+
+    Of capture where at least half of them know it, and of adding for those that do not; else of adding for all.
+    """
+    captured, added = _captured(home, ids), _added(home)
+    return [(captured[one] if one in captured else added[one]).date().isoformat() for one in ids.tolist()]
+
+
+def _captured(home: Home, ids: np.ndarray) -> dict[int, datetime]:
+    """Return when images (n,) were captured, by id, those that know it; nothing where fewer than half do."""
+    wanted, table = set(ids.tolist()), images.pool_table(home.db)
+    pairs = zip(table.ids.tolist(), table.captured_at, strict=True)
+    known = {one: text for one, text in pairs if text and one in wanted}
+    if len(known) < MOST * len(wanted):
+        return {}
+    return {one: _time(text, "captured_at") for one, text in known.items()}
 
 
 def _since(home: Home, ids: np.ndarray, since: str, by: str) -> Window:
