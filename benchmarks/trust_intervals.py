@@ -28,6 +28,7 @@ WORLDS = {  # classes: their shares, and how often each is recognised; mistakes 
     "2 classes, one rare": ([0.97, 0.03], [0.98, 0.7]),
     "20 classes, ever rarer": ((1 / np.arange(1, 21)).tolist(), np.linspace(0.95, 0.6, 20).tolist()),
 }
+RANDOM_WORLDS = 20  # drawn by a seed: 2 to 30 classes, even or not, found more or less well, confused in three ways
 PAIRS = {  # chances that only the newer model is right, and only the older one
     "2 points better": (0.06, 0.04),
     "equally good": (0.05, 0.05),
@@ -58,6 +59,11 @@ def intervals(exams: int) -> list[str]:
             lines.append(_line(name, f"{truth:.0%} of a class that is {prior:.0%} of all", cells))
     for name, (prior, recall) in WORLDS.items():
         lines.append(_line("macro F1", name, [_mark(_macro(exams, n, prior, recall)) for n in SIZES]))
+    found = [[_macro_of(exams // 4, n, one) for one in _worlds(np.random.default_rng(n))] for n in SIZES]
+    lines.append(
+        _line("macro F1", f"{RANDOM_WORLDS} random worlds, mean", [_mark(float(np.mean(one))) for one in found])
+    )
+    lines.append(_line("macro F1", "the worst of these", [_mark(min(one)) for one in found]))
     for name in ("4 classes, two rare", "2 classes, one rare"):
         cells = [_mark(_macro(exams, n, *WORLDS[name], _bootstrap)) for n in SIZES]
         lines.append(_line("macro F1, by bootstrap", name, cells))
@@ -93,13 +99,40 @@ def _macro(
     recall: list[float],
     interval: Callable[[np.ndarray], Interval] = macro_f1_interval,
 ) -> float:
-    """The truth is the mean F1, among all images, of the classes that the exam has."""
-    rng, size = np.random.default_rng(n), len(prior)
+    size = len(prior)
     chances = np.array([[p * (r if i == j else (1 - r) / (size - 1)) for j in range(size)]
                         for i, (p, r) in enumerate(zip(prior, recall, strict=True))])  # fmt: skip
+    return _macro_of(exams, n, chances, interval)
+
+
+def _macro_of(
+    exams: int, n: int, chances: np.ndarray, interval: Callable[[np.ndarray], Interval] = macro_f1_interval
+) -> float:
+    """The truth is the mean F1, among all images, of the classes that the exam has; chances (C, C) of what for what."""
+    rng, size = np.random.default_rng(n), len(chances)
     f1 = 2 * chances.diagonal() / (chances.sum(axis=0) + chances.sum(axis=1))
     counts = rng.multinomial(n, chances.ravel() / chances.sum(), exams).reshape(exams, size, size)
     return _held([(interval(one), float(f1[one.sum(axis=1) > 0].mean())) for one in counts])
+
+
+def _worlds(rng: np.random.Generator) -> list[np.ndarray]:
+    """Return chances (C, C) of an image being of a class (rows) and being taken for one (columns), random worlds."""
+    return [_world(rng) for _ in range(RANDOM_WORLDS)]
+
+
+def _world(rng: np.random.Generator) -> np.ndarray:
+    size = int(rng.choice([2, 3, 4, 6, 10, 15, 20, 30]))
+    priors = [np.ones(size), np.arange(1, size + 1) ** -rng.uniform(0.5, 1.6), rng.dirichlet(np.ones(size)) + 1e-3]
+    prior = priors[rng.integers(3)]
+    usual = rng.uniform(0.6, 0.98)
+    recall = np.clip(rng.beta(12 * usual, 12 * (1 - usual), size), 0.2, 0.995)
+    taken = [np.ones((size, size)), np.tile(prior, (size, 1)), rng.dirichlet(np.full(size, 0.3), size) + 1e-6]
+    wrong = taken[rng.integers(3)]
+    np.fill_diagonal(wrong, 0)
+    chances = (1 - recall)[:, None] * wrong / wrong.sum(axis=1, keepdims=True)
+    np.fill_diagonal(chances, recall)
+    weighed = prior[:, None] * chances
+    return np.asarray(weighed / weighed.sum())
 
 
 def _powered(

@@ -27,7 +27,8 @@ def macro_f1_interval(confusion: np.ndarray, confidence: float = 0.95) -> Interv
     are perfect, by chance, each of which leaves no room. The other is Wilson's for as many images as would give the
     variance of the mean (delta method), and is too short where some classes are rare.
     In simulations (benchmarks/TRUST.md) a bootstrap of the images held the truth as rarely as 42 times in 100 where a
-    class was rare; this holds it 92 to 99 times.
+    class was rare; this holds it 92 to 99 times, and less often where each of many classes has few images and the model
+    is often wrong.
     Source: Zou and Donner, Statistics in Medicine 27 (2008), for the joining.
     """
     here = confusion.sum(axis=1) > 0
