@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from trust_copy import copy_compared
 from trust_grow import grow_exam
 from trust_looks import sentence
 from trust_report import report_download
@@ -52,6 +53,7 @@ def exam_panel(project: Project) -> None:
     _pictures(report)
     grow_exam(project, status.exam_total)
     second_exam(project)
+    copy_compared(project)
     report_download(project, report)
 
 

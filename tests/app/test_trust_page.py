@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from test_pages import errors, nothing_open, opened, words
 
@@ -79,6 +82,20 @@ def test_the_trust_page_draws_a_second_exam_and_says_what_it_gives(measured: Pro
     assert "5 images, drawn by the doubts of model 1 from 12: all of them have a label" in words(at)
     measured.evaluate()
     assert "A second exam, drawn where model 1 may err: accuracy" in words(opened("trust", measured))
+
+
+def test_the_trust_page_compares_with_a_model_of_a_copy(measured: Project, tmp_path: Path) -> None:
+    copy = shutil.copytree(measured.root, tmp_path / "copy-of-ben")
+    at = opened("trust", measured)
+    assert at.button(key="check_copy").disabled
+    at.text_input(key="copy_folder").set_value(str(tmp_path / "nowhere")).run()
+    at.button(key="check_copy").click().run()
+    (error,) = errors(at)
+    assert "nowhere" in error
+    at.text_input(key="copy_folder").set_value(str(copy)).run()
+    at.button(key="check_copy").click().run()
+    assert errors(at) == []
+    assert f"Model 1 and model 1 of {copy} cannot be told apart yet: +0.0 points" in words(at)
 
 
 def test_the_trust_page_makes_the_exam_larger_by_chance_or_evenly_over_kinds(project: Project) -> None:
