@@ -21,6 +21,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # siblings import each other by name, as they do under Streamlit
 
+from heaps import few_heaps  # noqa: E402
+
+few_heaps()  # before what is imported now starts threads
+
 import projects  # noqa: E402
 import streamlit as st  # noqa: E402
 from bulk_routes import bulk_routes  # noqa: E402

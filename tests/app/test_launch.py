@@ -48,3 +48,27 @@ def test_it_says_where_it_is_and_answers_only_to_its_own_names(server: Server, p
         with pytest.raises(urllib.error.HTTPError, match=r"HTTP Error 40[03]") as caught:
             urllib.request.urlopen(urllib.request.Request(f"{server.url}/api/ping", headers=headers), timeout=30)
         caught.value.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has heaps to be kept few")
+def test_its_threads_share_a_few_heaps() -> None:
+    """Many threads that hold memory at once: glibc would make a heap for each."""
+    script = (
+        "import ctypes, os, sys, threading, time\n"
+        "from heaps import HEAPS, few_heaps\n"
+        "few_heaps()\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.fdopen.restype = ctypes.c_void_p\n"
+        "held = threading.Barrier(9)\n"
+        "hold = lambda: (bytearray(10_000), held.wait(), held.wait())\n"
+        "threads = [threading.Thread(target=hold) for _ in range(8)]\n"
+        "[one.start() for one in threads]\n"
+        "held.wait()\n"
+        "file = ctypes.c_void_p(libc.fdopen(1, b'w'))\n"
+        "libc.malloc_info(0, file), libc.fflush(file)\n"
+        "held.wait()\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=APP, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert 1 <= told.stdout.count("<heap nr=") <= 2
