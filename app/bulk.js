@@ -7,14 +7,8 @@
 //   what was not painted, cannot be shown, or is somebody else's by now stays without a label, and is marked.
 
 const LOOK = 400; // milliseconds nobody can judge a group in: a second press of the same key is no decision on the next
-const MOST_DONE = 20; // groups that can be taken back
-
-const SEEKING = "Looking for images that belong together …";
-const NOTHING_LEFT = "Every image that may be labelled in groups has a label, or somebody else is looking at it.";
-const HOW_SIMILAR = "Type its key above, take one of your last decisions, or press Enter on an image of another group.";
 
 /**
- * @typedef {{label: string | null, said: string, images: (Alike & {selected: boolean, uid: string | null})[]}} Done
  * @typedef {{
  *   project: string, annotator: string, about: About[], token: string, events_url: string, alike_url: string,
  *   image_url: string, debug: boolean,
@@ -70,19 +64,16 @@ class Bulk {
       onAnswer: (answer, sent) => this.answered(answer, sent),
       onChange: () => this.soon(),
     });
-    this.name = `annotate-select-bulk:${this.outbox.prefix}`;
-    /** @type {{by: string, of: string, n: number, pixels: number}} */
-    this.taste = { by: "cluster", of: "", n: 60, pixels: 100, ...JSON.parse(localStorage.getItem(this.name) ?? "{}") };
-    /** @type {{done: Done[], aside: number[]}} */
-    const kept = JSON.parse(sessionStorage.getItem(this.name) ?? '{"done": [], "aside": []}');
-    this.done = kept.done;
-    this.supply = new Supply(new Feed(data.alike_url, data.token, this.name, line), {
+    const name = `annotate-select-bulk:${this.outbox.prefix}`;
+    this.memory = new Memory(name);
+    this.taste = this.memory.taste;
+    this.supply = new Supply(new Feed(data.alike_url, data.token, name, line), {
       unsent: () => this.outbox.pending().map((event) => event.image),
       shown: () => this.group,
       arrived: (answer) => this.arrived(answer),
       failed: (why) => this.group || this.screen.setMessage("There are no groups to show", why),
     });
-    this.supply.aside = new Set(kept.aside);
+    this.supply.aside = new Set(this.memory.aside);
     this.pictures = new Pictures((id, width) => this.urlOf(id, width), 128, line);
     this.grid = new Grid({ changed: () => this.soon(), more: (cell) => this.setWay({ by: "similar", of: cell.key }) });
     this.screen = new BulkScreen(root, data, this.grid.panel, {
@@ -144,8 +135,7 @@ class Bulk {
    * @param {Partial<Wish>} changed
    */
   setTaste(changed) {
-    Object.assign(this.taste, changed);
-    localStorage.setItem(this.name, JSON.stringify(this.taste));
+    this.memory.setTaste(changed);
     this.seek();
   }
 
@@ -160,7 +150,7 @@ class Bulk {
 
   /** @param {AlikeAnswer} answer */
   arrived(answer) {
-    const mine = new Set(this.done.flatMap(({ images }) => images.map(({ id }) => id)));
+    const mine = new Set(this.memory.images.map(({ id }) => id));
     this.grid.take(new Set(answer.taken.filter((id) => !mine.has(id))));
     this.predicted = answer.predicted;
     this.screen.setWay(this.taste, this.names, this.predicted);
@@ -175,11 +165,8 @@ class Bulk {
     this.supply.replenish();
     if (this.group) return this.show(this.group, new Set());
     this.clear();
-    if (this.taste.by === "similar" && !this.taste.of) this.screen.setMessage("Similar to which image?", HOW_SIMILAR);
-    else if (again) this.screen.setMessage("Looking for the images you left out …");
-    else if (this.supply.dry) this.screen.setMessage(`Nothing left to group${this.taste.by === "prediction" ? ` as ${this.taste.of}` : ""}`, NOTHING_LEFT);
-    else this.screen.setMessage(SEEKING);
-    this.store();
+    this.screen.setNothing(this.taste, again, this.supply.dry);
+    this.memory.store(this.supply.aside);
   }
 
   clear() {
@@ -249,10 +236,10 @@ class Bulk {
     const { cells, unseen } = this.grid;
     const label = this.group?.label ?? null;
     const images = cells.map(({ id, key, score, selected }) => ({ id, key, score, selected, uid: uids.get(id) ?? null }));
-    this.done = [...this.done, { label, said, images }].slice(-MOST_DONE);
+    this.memory.add({ label, said, images });
     const rest = said ? unseen : [];
     for (const cell of cells) if (!uids.has(cell.id) && !rest.includes(cell)) this.supply.aside.add(cell.id);
-    this.store();
+    this.memory.store(this.supply.aside);
     const left = cells.filter((cell) => cell.selected && cell.state !== "painted").length;
     this.screen.say(said ? `${uids.size} images: ${said}` : "left for later");
     if (rest.length) {
@@ -267,7 +254,7 @@ class Bulk {
 
   // Take the last group back, whole, and show it as it was.
   undo() {
-    const last = this.done.pop();
+    const last = this.memory.take();
     if (!last) return this.screen.hint("nothing to undo");
     for (const { id, key, uid } of last.images) {
       if (uid) this.say({ image: id, kind: "undo", label: null, target: uid }, key, null);
@@ -277,7 +264,7 @@ class Bulk {
     const present = this.group;
     if (present && !present.images.every(({ id }) => again.has(id))) this.supply.queue.unshift(present);
     this.group = { label: last.label, images: last.images.map(({ id, key, score }) => ({ id, key, score })) };
-    this.store();
+    this.memory.store(this.supply.aside);
     this.show(this.group, new Set(last.images.filter(({ selected }) => !selected).map(({ id }) => id)));
     this.screen.say(last.said ? `taken back: ${last.said}` : "back again");
   }
@@ -311,21 +298,12 @@ class Bulk {
     const keyOf = new Map(sent.map((event) => [event.uid, event.local?.key ?? `image ${event.image}`]));
     this.refusals.push(...answer.refused.map(([uid, reason]) => ({ key: keyOf.get(uid) ?? "a label", reason })));
     const refused = new Set(answer.refused.map(([uid]) => uid));
-    for (const one of this.done.flatMap(({ images }) => images)) if (refused.has(one.uid ?? "")) one.uid = null;
+    this.memory.refuse(refused);
     if (refused.size) this.screen.setRefused(this.refusals);
     if (sent.some(({ kind }) => kind === "undo")) this.supply.refill(); // so that what is open again is kept for us
   }
 
   // --- what is kept and shown ----------------------------------------------------------------------------------------
-
-  // A reload goes on where this was; another tab has its own.
-  store() {
-    try {
-      sessionStorage.setItem(this.name, JSON.stringify({ done: this.done, aside: [...this.supply.aside].slice(-MOST_ASIDE) }));
-    } catch {
-      this.done.shift(); // no room: the oldest group cannot be taken back after a reload
-    }
-  }
 
   // Sixty events change sixty things: draw them once.
   soon() {
@@ -353,8 +331,7 @@ class Bulk {
 
   /** @param {number} pixels */
   setPixels(pixels) {
-    this.taste.pixels = pixels;
-    localStorage.setItem(this.name, JSON.stringify(this.taste));
+    this.memory.setTaste({ pixels });
     this.root.style.setProperty("--cell", `${pixels}px`);
   }
 

@@ -24,6 +24,7 @@ SCRIPTS = (
     "bulk_screen.js",
     "bulk_supply.js",
     "bulk_keys.js",
+    "bulk_memory.js",
     "bulk.js",
 )
 

@@ -19,6 +19,9 @@ const BULK_HELP = [
   ["/", "find a class by its name, where there are many"],
   ["?", "this list"],
 ];
+const SEEKING = "Looking for images that belong together …";
+const NOTHING_LEFT = "Every image that may be labelled in groups has a label, or somebody else is looking at it.";
+const HOW_SIMILAR = "Type its key above, take one of your last decisions, or press Enter on an image of another group.";
 const SLIDER = { type: "range", min: "64", max: "320", step: "4", ariaLabel: "Size of the images" };
 
 /**
@@ -202,6 +205,19 @@ class BulkScreen {
     this.message.hidden = !title;
     this.grid.hidden = Boolean(title);
     this.root.classList.toggle("empty", Boolean(title));
+  }
+
+  /**
+   * There is no group to show.
+   * @param {Way} way
+   * @param {boolean} again whether what was left out is on its way
+   * @param {boolean} dry whether the server has nothing more
+   */
+  setNothing({ by, of }, again, dry) {
+    if (by === "similar" && !of) this.setMessage("Similar to which image?", HOW_SIMILAR);
+    else if (again) this.setMessage("Looking for the images you left out …");
+    else if (dry) this.setMessage(`Nothing left to group${by === "prediction" ? ` as ${of}` : ""}`, NOTHING_LEFT);
+    else this.setMessage(SEEKING);
   }
 
   // --- what is said about the work -----------------------------------------------------------------------------------

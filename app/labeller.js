@@ -6,9 +6,6 @@
 //   one instance an element: Streamlit calls the default export again whenever `data` changes.
 // A reviewer uses the same screen: what they choose is final, and what others said is hidden until they spoke.
 
-const AHEAD = 24; // images fetched before they are needed ...
-const AHEAD_SLOW = 8; // ... and where each of them comes through the component's state, no larger than so many pixels
-const WIDTH_SLOW = 640;
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
 /**
  * @typedef {{
@@ -50,11 +47,7 @@ class Labeller {
     this.classOf = new Map(data.about.flatMap(({ name, key }) => (key ? [[key, name]] : [])));
     this.refusedKeys = 0;
     this.toldEmpty = data.told_empty;
-    /** @type {number | null} the id of the image that is painted, and that keys are for */
-    this.shown = null;
-    this.shownAt = 0;
-    this.turn = {};
-    this.broken = this.tabbing = false;
+    this.tabbing = false;
     this.spoken = "";
     /** @type {Mounted["setStateValue"]} */
     this.tell = tell;
@@ -64,8 +57,12 @@ class Labeller {
     /** @param {number} id @param {number} [width] all there is, if none is given */
     const urlOf = (id, width) => (width ? `${data.image_url}/${id}?w=${width}&t=${token}` : `${data.original_url}/${id}?t=${token}`);
     this.line = new Line((told) => this.tell("calls", told), () => this.slowDown());
-    this.pictures = new Pictures(urlOf, 1024, this.line);
-    this.sharper = new Sharpener(this.pictures);
+    this.stage = new Stage(urlOf, this.line, {
+      image: (image, item, same) => this.screen.setImage(image, item, same),
+      message: (title, text) => this.screen.setMessage(title, text),
+      painted: (item) => this.painted(item),
+      again: () => this.show(),
+    });
     this.screen = new LabelScreen(root, data, {
       decide: (e, kind, label) => this.click(e, kind, label),
       goTo: (id) => this.goTo(id),
@@ -74,13 +71,13 @@ class Labeller {
       openFlag: () => this.openFlag(),
       accept: () => this.accept(),
       reveal: () => this.reveal(),
-      sharpen: (all) => this.sharpen(all),
+      sharpen: (all) => this.stage.sharpen(this.timeline.current, all),
       show: (image, id, width) => this.line.show(image, urlOf(id, width)),
     });
     this.screen.setMessage("Opening the queue …", "");
-    this.pictures.width = this.widthNeeded();
+    this.stage.setWidth(this.widthNeeded());
     this.sitting = new Sitting(data, {
-      arrived: (started) => (started ? this.next() : this.prefetch()),
+      arrived: (started) => (started ? this.next() : this.stage.prefetch(this.timeline)),
       unanswered: () => this.timeline.current || this.show(),
       changed: () => this.showWork(),
       elsewhere: (event, item) => this.otherTab(event, item),
@@ -105,7 +102,7 @@ class Labeller {
 
   close() {
     this.listening.abort();
-    clearTimeout(this.retry);
+    this.stage.close();
     this.dialogs.disconnect();
     this.sitting.close();
     this.line.close();
@@ -174,13 +171,13 @@ class Labeller {
     if (kind === "undo") return this.undo();
     const item = this.timeline.current;
     if (!item) return this.refuse("nothing recorded: no image is on screen");
-    if (this.shown !== item.id) return this.tooFast();
-    if (this.broken && kind === "label") return this.screen.hint("nothing recorded: this image cannot be shown");
+    if (this.stage.shown !== item.id) return this.tooFast();
+    if (this.stage.broken && kind === "label") return this.screen.hint("nothing recorded: this image cannot be shown");
     if (this.review && kind === "skip") return this.next(); // a reviewer's list stays as it is
     if (this.review && kind === "unsure") return;
     const final = this.review && (kind === "label" || kind === "reject");
     const what = { kind: final ? "final" : kind, label, target: null };
-    this.sitting.emit(what, item, Math.round(performance.now() - this.shownAt));
+    this.sitting.emit(what, item, Math.round(performance.now() - this.stage.shownAt));
     this.spoken = `${said(what)}. `;
     this.next();
   }
@@ -193,7 +190,7 @@ class Labeller {
   click(e, kind, label) {
     if (this.screen.helpOpen) return this.screen.toggle("help"); // it covers the image
     const doubled = e instanceof MouseEvent && e.detail > 1;
-    if (doubled && performance.now() - this.shownAt < DOUBLE_CLICK) return this.tooFast();
+    if (doubled && performance.now() - this.stage.shownAt < DOUBLE_CLICK) return this.tooFast();
     this.decide(kind, label);
   }
 
@@ -212,14 +209,14 @@ class Labeller {
   // A note belongs to the image that is on screen when the field opens; the field closes when that image goes.
   openFlag() {
     if (!this.timeline.current) return;
-    if (this.shown !== this.timeline.current.id) return this.tooFast();
+    if (this.stage.shown !== this.timeline.current.id) return this.tooFast();
     this.screen.noteField.open();
   }
 
   /** @param {string} note */
   flag(note) {
     const item = this.timeline.current;
-    if (!item || this.shown !== item.id) return this.tooFast();
+    if (!item || this.stage.shown !== item.id) return this.tooFast();
     this.sitting.emit({ kind: "flag", label: null, target: null, note }, item, null);
     this.screen.setFlag(item);
     this.showRecent();
@@ -255,7 +252,7 @@ class Labeller {
 
   // The routes are missing: everything goes another way, so less of it is fetched ahead.
   slowDown() {
-    this.pictures.width = Math.min(this.pictures.width, WIDTH_SLOW);
+    this.stage.slowDown();
     this.root.dataset.slow = "yes";
     this.screen.hint("a slow connection: this page was not started by `annotate-select app`, or a proxy is in between");
   }
@@ -274,24 +271,16 @@ class Labeller {
   // --- the screen --------------------------------------------------------------------------------------------------
 
   // Put the present image on the screen; keys count for it from when it is painted.
-  async show() {
+  show() {
     const item = this.timeline.current;
-    const turn = (this.turn = {});
-    clearTimeout(this.retry);
-    this.shown = null;
-    this.broken = false;
+    this.stage.clear();
     this.screen.noteField.close();
     this.screen.setItem(item, this.note(item));
     this.tellEmpty();
     if (!item) return this.showEmpty();
     if (this.review && item.choice && !item.opinions) this.reveal(); // who has spoken may hear
-    this.prefetch();
-    const image = this.pictures.get(item.id);
-    const problem = image.complete && image.naturalWidth ? null : await image.ready;
-    if (turn !== this.turn) return;
-    if (problem) return this.showBroken(item, problem, turn);
-    this.screen.setImage(image, item);
-    this.whenPainted(item, turn);
+    this.stage.prefetch(this.timeline);
+    this.stage.show(item);
   }
 
   // Each telling runs the page's script, so only a change is told, and only once the server has what it is about.
@@ -302,34 +291,12 @@ class Labeller {
     this.tell("empty", empty);
   }
 
-  /**
-   * @param {Item} item
-   * @param {object} turn
-   */
-  whenPainted(item, turn) {
-    painted(() => {
-      if (turn !== this.turn) return;
-      this.shown = item.id;
-      this.shownAt = performance.now();
-      if (this.screen.viewer.kept) this.screen.viewer.apply(); // this image may need more pixels
-      this.screen.say(`${this.spoken}Image ${item.key}. ${this.note(item)}`);
-      this.spoken = "";
-      this.showRecent(); // after the paint: the next image comes first
-    });
-  }
-
-  /**
-   * Zoomed beyond the pixels there are, fetch more. The image stays the one it is, and keys are for it all along.
-   * @returns {Promise<boolean>} whether the image on screen has all its pixels now
-   */
-  async sharpen(all = false) {
-    const { image } = this.screen.viewer;
-    const current = image && this.timeline.current;
-    if (!current || this.shown !== current.id) return false;
-    return this.sharper.more(image, current.id, all, (larger, smaller) => {
-      if (this.shown === current.id && this.screen.viewer.image === smaller) this.screen.setImage(larger, current, true);
-      return this.screen.viewer.image === larger;
-    });
+  /** @param {Item} item */
+  painted(item) {
+    if (this.screen.viewer.kept) this.screen.viewer.apply(); // this image may need more pixels
+    this.screen.say(`${this.spoken}Image ${item.key}. ${this.note(item)}`);
+    this.spoken = "";
+    this.showRecent(); // after the paint: the next image comes first
   }
 
   /** @param {Item | null} item */
@@ -347,37 +314,13 @@ class Labeller {
     this.screen.setMessage(what, "← or z to look at your last decisions again.");
   }
 
-  /**
-   * The file is unreadable: it can be rejected or skipped. Or the network is away: try again until it is back.
-   * @param {Item} item
-   * @param {Trouble} problem
-   * @param {object} turn
-   */
-  showBroken(item, problem, turn) {
-    this.pictures.forget(item.id);
-    this.broken = true;
-    if (problem.retry) {
-      this.screen.setMessage("Waiting for this image", "the server does not answer; what you decided is kept");
-      this.retry = window.setTimeout(() => this.show(), 1500);
-      return;
-    }
-    this.screen.setMessage("This image cannot be shown", `${problem.said}. Reject it (x) or skip it (s).`);
-    this.whenPainted(item, turn);
-  }
-
   widthNeeded() {
     const box = this.screen.hero.getBoundingClientRect();
     return Math.ceil(Math.max(box.width, box.height, 320) * (window.devicePixelRatio || 1));
   }
 
-  prefetch() {
-    const behind = this.timeline.items.slice(Math.max(0, this.timeline.at - AHEAD), this.timeline.at + 1);
-    const ahead = this.line.slow ? AHEAD_SLOW : AHEAD;
-    this.pictures.keep(this.timeline.ahead(ahead).map((item) => item.id), behind.map((item) => item.id));
-  }
-
   showRecent() {
-    this.screen.setRecent(this.timeline.said, (image, id) => this.line.show(image, this.pictures.urlOf(id)));
+    this.screen.setRecent(this.timeline.said, (image, id) => this.line.show(image, this.stage.pictures.urlOf(id)));
   }
 
   // How far the work is, and whether it is safe.

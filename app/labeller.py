@@ -28,6 +28,7 @@ SCRIPTS = (
     "classlist.js",
     "panels.js",
     "screen.js",
+    "stage.js",
     "labeller.js",
 )
 

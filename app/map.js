@@ -7,7 +7,6 @@
 
 const HINT = "Draw round points to choose their images. Click a point to see its image and what is most like it.";
 const MOST = 5000; // images labelled at once: each has an event of its own, kept in the browser until it is stored
-const NO_MAP = "this page was not started by `annotate-select app`, so it has no map; start it that way";
 const instances = new WeakMap();
 
 export default function ({ data, parentElement }) {
@@ -27,6 +26,8 @@ class PoolMap {
     this.chosen = []; // rows, in the order of the map
     this.hidden = new Set(); // groups
     this.by = "label";
+    const line = new Line();
+    this.server = new MapServer(data, line);
     this.view = new View({
       choose: (rows, add) => this.choose(rows, add),
       open: (row) => this.open(row),
@@ -57,28 +58,19 @@ class PoolMap {
     window.addEventListener("keydown", this.keys, true);
     window.addEventListener("resize", this.resized);
     this.themes = setInterval(() => this.view.recolour(), 1000); // nobody tells when the theme changes
-    if (data.annotator) this.openOutbox();
+    if (data.annotator) {
+      this.work = new MapWork(data, line, {
+        saved: (n, offline, problem) => this.panel.setSaved(n, offline, problem),
+        refused: (done, n, of, reason) => this.refused(done, n, of, reason),
+      });
+    }
     if (data.debug) window.__map = this;
-  }
-
-  openOutbox() {
-    this.outbox = new Outbox({
-      project: this.data.project,
-      annotator: this.data.annotator,
-      url: this.data.events_url,
-      token: this.data.token,
-      line: new Line(),
-      onAnswer: (answer, sent) => this.answered(answer, sent),
-      onChange: () => this.showSaved(),
-    });
-    this.outbox.send(); // what an earlier page left
-    this.showSaved();
   }
 
   update(data) {
     this.fill();
     const asked = JSON.stringify([data.features, data.method]);
-    this.data = data;
+    this.data = this.server.data = data;
     if (asked === this.asked) return;
     this.asked = asked;
     this.load(this.by);
@@ -95,7 +87,7 @@ class PoolMap {
     window.removeEventListener("resize", this.resized);
     clearInterval(this.themes);
     this.view.close();
-    this.outbox?.close();
+    this.work?.close();
   }
 
   // --- what there is -----------------------------------------------------------------------------------------------
@@ -104,8 +96,7 @@ class PoolMap {
     const turn = (this.turn = {});
     this.panel.setCount("loading …");
     try {
-      const query = new URLSearchParams({ by, features: this.data.features, method: this.data.method });
-      const points = readPoints(await this.fetch(`points?${query}`).then((answer) => answer.arrayBuffer()));
+      const points = await this.server.points(by);
       if (turn !== this.turn || this.closed) return;
       this.takeIn(points);
     } catch (error) {
@@ -130,17 +121,8 @@ class PoolMap {
     this.showLegend();
   }
 
-  async fetch(path, options = {}) {
-    const headers = { "X-Annotate-Token": this.data.token, ...options.headers };
-    const answer = await fetch(`${this.data.map_url}/${path}`, { ...options, headers });
-    const type = answer.headers.get("content-type") ?? "";
-    if (type.startsWith("text/html")) throw { said: NO_MAP };
-    if (!answer.ok) throw { said: (await answer.json()).error };
-    return answer;
-  }
-
-  urlOf(row, width) {
-    return `${this.data.image_url}/${this.points.ids[row]}?w=${width}&t=${encodeURIComponent(this.data.token)}`;
+  show(image, row, width) {
+    this.server.show(image, this.points.ids[row], width);
   }
 
   nameOf(row) {
@@ -199,7 +181,7 @@ class PoolMap {
     this.view.setMarked(-1);
     this.shown = null;
     if (!this.chosen.length) return this.panel.setNothing(HINT);
-    this.panel.setChosen(this.chosen, (row) => this.urlOf(row, 128), (row) => this.nameOf(row));
+    this.panel.setChosen(this.chosen, (image, row) => this.show(image, row, 128), (row) => this.nameOf(row));
     this.whenPainted();
   }
 
@@ -229,11 +211,10 @@ class PoolMap {
     this.shown = null;
     this.view.setMarked(row);
     const show = (found) =>
-      this.panel.setImage(row, this.urlOf(row, 640), (one) => this.urlOf(one, 128), (one) => this.nameOf(one), found, (id) => this.rows.get(id));
+      this.panel.setImage(row, (image, one, width) => this.show(image, one, width), (one) => this.nameOf(one), found, (id) => this.rows.get(id));
     show(null);
     try {
-      const query = new URLSearchParams({ k: 12, features: this.data.features });
-      const { images } = await (await this.fetch(`near/${this.points.ids[row]}?${query}`)).json();
+      const images = await this.server.near(this.points.ids[row]);
       if (opened !== this.opened) return;
       this.near = images.map((one) => this.rows.get(one.id)).filter((one) => one !== undefined && !(this.points.flags[one] & HIDDEN));
       show(images);
@@ -249,7 +230,7 @@ class PoolMap {
     this.view.over.style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return;
     const [image, words] = this.tip.children;
-    image.src = this.urlOf(row, 128);
+    this.show(image, row, 128);
     words.textContent = this.points.groups[this.points.group[row]].name;
     this.tip.style.left = `${Math.min(x + 14, this.view.width - 150)}px`;
     this.tip.style.top = `${Math.min(y + 14, this.view.height - 160)}px`;
@@ -263,23 +244,16 @@ class PoolMap {
     if (rows.length > MOST) {
       return this.panel.say(`label at most ${MOST.toLocaleString("en")} images at once; choose fewer`, { problem: true });
     }
-    const done = rows.map((row) => ({ row, uid: newUid(), before: this.points.group[row] }));
-    for (const { row, uid } of done) this.outbox.add({ uid, image: this.points.ids[row], kind, label, target: null, shown_ms: null, batch: null });
-    this.countSaved(); // before anybody can read that all is saved
-    this.last = done;
-    this.regroup(done.map(({ row }) => row), this.groupOf(kind, label));
+    const { ids, group } = this.points;
+    this.work.say(rows.map((row) => ({ row, image: ids[row], before: group[row] })), kind, label);
+    this.regroup(rows, this.groupOf(kind, label));
     this.choose([]);
-    this.panel.say(`${done.length.toLocaleString("en")} images: ${label ?? "not usable"}`, { undo: true });
+    this.panel.say(`${rows.length.toLocaleString("en")} images: ${label ?? "not usable"}`, { undo: true });
   }
 
   undo() {
-    const done = this.last;
+    const done = this.work.takeBack();
     if (!done) return;
-    this.last = null;
-    for (const { row, uid } of done) {
-      this.outbox.add({ uid: newUid(), image: this.points.ids[row], kind: "undo", label: null, target: uid, shown_ms: null, batch: null });
-    }
-    this.countSaved();
     for (const { row, before } of done) this.points.group[row] = before;
     this.choose(done.map(({ row }) => row).filter((row) => !(this.points.flags[row] & HIDDEN)));
     this.showLegend();
@@ -292,8 +266,7 @@ class PoolMap {
     const images = rows.map((row) => this.points.ids[row]);
     this.choose([]);
     try {
-      const headers = { "Content-Type": "application/json" };
-      const answer = await (await this.fetch("batch", { method: "POST", headers, body: JSON.stringify({ images }) })).json();
+      const answer = await this.server.addBatch(images);
       const left = images.length - answer.images;
       const rest = left ? `; ${left.toLocaleString("en")} need no pick: labelled, or in the queue already` : "";
       this.panel.say(answer.batch ? `batch ${answer.batch}: ${answer.images.toLocaleString("en")} images${rest}` : `nothing added${rest}`);
@@ -327,31 +300,11 @@ class PoolMap {
   }
 
   // What the server refused is as it was.
-  answered(answer, sent) {
-    if (!answer.refused.length) return;
-    const before = new Map(this.last?.map(({ uid, row, before: group }) => [uid, { row, group }]));
-    for (const [uid] of answer.refused) {
-      const was = before.get(uid);
-      if (was) this.points.group[was.row] = was.group;
-    }
+  refused(done, n, of, reason) {
+    for (const { row, before } of done) this.points.group[row] = before;
     this.view.changed();
     this.showLegend();
-    const n = answer.refused.length;
-    this.panel.say(`${n.toLocaleString("en")} of ${sent.length.toLocaleString("en")} were refused: ${answer.refused[0][1]}`, { problem: true });
-  }
-
-  // Once a frame: counting what is pending reads it all, and a bulk adds thousands of events at once.
-  showSaved() {
-    if (this.counting) return;
-    this.counting = true;
-    requestAnimationFrame(() => {
-      this.counting = false;
-      if (!this.closed) this.countSaved();
-    });
-  }
-
-  countSaved() {
-    this.panel.setSaved(this.outbox.pending().length, this.outbox.fails > 0, this.outbox.problem);
+    this.panel.say(`${n.toLocaleString("en")} of ${of.toLocaleString("en")} were refused: ${reason}`, { problem: true });
   }
 
   // --- keys --------------------------------------------------------------------------------------------------------

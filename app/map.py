@@ -11,7 +11,18 @@ from annotate_select.project import Project
 
 HERE = Path(__file__).parent
 # In this order: one module, each file may use what stands above it.
-SCRIPTS = ("basics.js", "line.js", "outbox.js", "map_shapes.js", "map_plot.js", "map_view.js", "map_panel.js", "map.js")
+SCRIPTS = (
+    "basics.js",
+    "line.js",
+    "outbox.js",
+    "map_shapes.js",
+    "map_plot.js",
+    "map_view.js",
+    "map_panel.js",
+    "map_server.js",
+    "map_work.js",
+    "map.js",
+)
 
 _mount = st.components.v2.component(
     "annotate_select.map",

@@ -97,12 +97,12 @@ class Panel {
   }
 
   // What is chosen: `rows` are all of it; thumbnails of the first can be taken out again one by one.
-  setChosen(rows, urlOf, nameOf) {
+  setChosen(rows, show, nameOf) {
     const n = rows.length.toLocaleString("en");
     this.heading = element("strong", { textContent: `${n} chosen` });
     const head = element("div", { className: "head" }, this.heading, button("Clear", () => this.on.clear(), { className: "plain", title: "Choose nothing (Escape)" }));
     const thumbs = element("div", { className: "thumbs", role: "group", ariaLabel: "Chosen images: press one to take it out" });
-    for (const row of rows.slice(0, SHOWN)) thumbs.append(this.thumb(row, urlOf, nameOf, (made) => this.takeOut(made, row)));
+    for (const row of rows.slice(0, SHOWN)) thumbs.append(this.thumb(row, show, nameOf, (made) => this.takeOut(made, row)));
     const rest = rows.length > SHOWN ? [element("p", { className: "muted", textContent: `The first ${SHOWN} are shown; what you do is done to all ${n}.` })] : [];
     this.body.replaceChildren(head, ...this.buildActions(), ...rest, thumbs);
     this.body.scrollTop = 0;
@@ -136,8 +136,10 @@ class Panel {
     ];
   }
 
-  thumb(row, urlOf, nameOf, act, pressed = true) {
-    const made = element("button", { type: "button", className: "thumb" }, element("img", { src: urlOf(row), alt: nameOf(row), loading: "lazy", draggable: false }));
+  thumb(row, show, nameOf, act, pressed = true) {
+    const image = element("img", { alt: nameOf(row), loading: "lazy", draggable: false });
+    show(image, row);
+    const made = element("button", { type: "button", className: "thumb" }, image);
     if (pressed) made.ariaPressed = "true";
     made.addEventListener("click", () => act(made));
     for (const type of ["pointerenter", "focus"]) made.addEventListener(type, () => this.on.peek(row));
@@ -146,15 +148,17 @@ class Panel {
   }
 
   // One image, large, with what is known of it, and the images most like it. `found` is null while they are looked up.
-  setImage(row, url, urlOf, nameOf, found, rowOf) {
-    const large = element("img", { className: "large", src: url, alt: nameOf(row) });
+  setImage(row, show, nameOf, found, rowOf) {
+    const large = element("img", { className: "large", alt: nameOf(row) });
+    show(large, row, 640);
     const head = element("div", { className: "head" }, element("strong", { className: "key", textContent: found?.[0].key ?? "…" }), button("Close", () => this.on.back(), { className: "plain", title: "Close the image (Escape)" }));
     const said = element("p", { className: "muted", textContent: nameOf(row) });
     const near = element("div", { className: "thumbs", role: "group", ariaLabel: "Images most like it" });
+    const small = (image, one) => show(image, one, 128);
     for (const one of found?.slice(1) ?? []) {
       const of = rowOf(one.id);
       if (of === undefined) continue;
-      const made = this.thumb(of, urlOf, () => `${one.key}, ${one.label ?? "unlabelled"}`, () => this.on.open(of), false);
+      const made = this.thumb(of, small, () => `${one.key}, ${one.label ?? "unlabelled"}`, () => this.on.open(of), false);
       made.title = `${one.key} · ${one.label ?? "unlabelled"} · cosine ${one.cosine.toFixed(2)}`;
       near.append(made);
     }

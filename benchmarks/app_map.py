@@ -237,7 +237,7 @@ def labelled(page: Page) -> tuple[int, float]:
     page.wait_for_function("window.__map.shown?.length === 2000", polling=5)
     began = time.perf_counter()
     page.locator(".act").first.click()
-    page.wait_for_function("window.__map.outbox.pending().length === 0", polling=20)
+    page.wait_for_function("window.__map.work.outbox.pending().length === 0", polling=20)
     return 2000, time.perf_counter() - began
 
 
