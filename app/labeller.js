@@ -279,8 +279,7 @@ class Labeller {
     this.tellEmpty();
     if (!item) return this.showEmpty();
     if (this.review && item.choice && !item.opinions) this.reveal(); // who has spoken may hear
-    this.stage.prefetch(this.timeline);
-    this.stage.show(item);
+    this.stage.show(item, this.timeline);
   }
 
   // Each telling runs the page's script, so only a change is told, and only once the server has what it is about.

@@ -7,6 +7,7 @@
 const MOST_AT_ONCE = 200;
 const LONGEST_WAIT = 15000; // milliseconds between two attempts
 const TIMEOUT = 20000;
+const AFTER_PAINT = 25; // milliseconds until what was said is sent: it is kept already, and the next image comes first
 
 /**
  * @typedef {{
@@ -36,6 +37,7 @@ class Outbox {
     this.unstored = new Map();
     /** @type {number | undefined} */
     this.timer = undefined;
+    this.due = 0; // when it ends
     this.sending = false;
     this.closed = false;
     this.fails = 0;
@@ -71,7 +73,7 @@ class Outbox {
       this.unstored.set(event.uid, kept);
     }
     this.onChange();
-    this.schedule(0);
+    this.schedule(AFTER_PAINT);
     return kept;
   }
 
@@ -101,11 +103,16 @@ class Outbox {
     }
   }
 
-  /** @param {number} wait milliseconds */
+  /** @param {number} wait milliseconds at most: what is to be sent before that stays so, however fast more is said */
   schedule(wait) {
-    if (this.closed) return;
+    const due = Date.now() + wait;
+    if (this.closed || (this.timer !== undefined && due >= this.due)) return;
     clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.send(), wait);
+    this.due = due;
+    this.timer = window.setTimeout(() => {
+      this.timer = undefined;
+      this.send();
+    }, wait);
   }
 
   // Send until nothing is left; after a failure try again later, ever less often.
@@ -113,6 +120,7 @@ class Outbox {
     if (this.sending || this.closed) return;
     this.sending = true;
     clearTimeout(this.timer);
+    this.timer = undefined;
     try {
       // Locks and randomUUID exist only on https and localhost; without the lock a double sending is harmless.
       await (navigator.locks ? navigator.locks.request(this.prefix, () => this.drain()) : this.drain());

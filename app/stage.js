@@ -40,14 +40,18 @@ class Stage {
   }
 
   /**
-   * Put an image on the screen; keys count for it from when it is painted.
+   * Put an image on the screen; keys count for it from when it is painted. Then fetch what comes after it.
    * @param {Item} item
+   * @param {Timeline} timeline
    */
-  async show(item) {
+  async show(item, timeline) {
     this.clear();
     const { turn } = this;
     const image = this.pictures.get(item.id);
-    const problem = image.complete && image.naturalWidth ? null : await image.ready;
+    const there = image.complete && image.naturalWidth;
+    if (there) painted(() => this.prefetch(timeline));
+    else this.prefetch(timeline);
+    const problem = there ? null : await image.ready;
     if (turn !== this.turn) return;
     if (problem) return this.showBroken(item, problem);
     this.image = image;

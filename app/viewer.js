@@ -111,16 +111,21 @@ class Viewer {
   }
 
   apply() {
-    const { width, height } = this.hero.getBoundingClientRect();
-    this.x = clamped(this.x, width * (1 - this.scale));
-    this.y = clamped(this.y, height * (1 - this.scale));
+    const fits = this.scale === 1;
+    if (fits) this.x = this.y = 0; // without measuring, for which the browser would lay out the page before the next image
+    else this.clamp();
     this.hero.classList.toggle("zoomed", this.scale > 1);
     if (this.image) {
-      const fits = this.scale === 1;
       this.image.style.transform = fits ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
       this.image.style.imageRendering = !fits && this.magnification > PIXELS_FROM ? "pixelated" : "";
     }
     this.on.zoomed(this);
+  }
+
+  clamp() {
+    const { width, height } = this.hero.getBoundingClientRect();
+    this.x = clamped(this.x, width * (1 - this.scale));
+    this.y = clamped(this.y, height * (1 - this.scale));
   }
 
   /**

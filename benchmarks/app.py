@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +42,7 @@ from harness import CLASSES, Server, write_coded
 from playwright.sync_api import Browser, sync_playwright
 
 from annotate_select import Project
+from annotate_select.steps import jobs
 
 RATE = 10  # keys a second
 SPARE = 120  # images that are left where two share a queue, which keeps some for each
@@ -269,14 +270,25 @@ def memory(template: Path, place: Path, browser: Browser, n: int) -> str:
 
 @contextmanager
 def training(root: Path) -> Iterator[None]:
-    """Train models of a project in other processes, one after the other, until the end."""
-    loop = f"while true; do {sys.executable} -m annotate_select -q -p '{root}' train || exit 1; done"
-    process = subprocess.Popen(["sh", "-c", loop], start_new_session=True, stdout=subprocess.DEVNULL)
+    """Train models of a project as the app does, in background jobs, one after the other, until the end."""
+    enough = threading.Event()
+
+    def train() -> None:
+        with Project.open(root) as project:
+            while not enough.wait(0.2):
+                job = project.job()
+                if job is None or job.state != "running":
+                    project.start("train")
+
+    trainer = threading.Thread(target=train)
+    trainer.start()
     try:
         yield
     finally:
-        subprocess.run(["kill", "--", f"-{process.pid}"], check=False)
-        process.wait()
+        enough.set()
+        trainer.join()
+        for child in jobs._children.values():
+            child.kill()
 
 
 ROWS: dict[str, Callable[[Path, Path, Browser, int], str]] = {

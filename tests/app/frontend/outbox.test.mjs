@@ -7,7 +7,7 @@ const acked = (sent) => ({ ok: true, status: 200, json: async () => ({ acked: se
 const status = (number, error) => ({ ok: false, status: number, json: async () => ({ error }) });
 
 // An outbox whose server is the function `answer(events)`; `posts` holds what it was sent.
-function outboxWith(answer, storage = new FakeStorage()) {
+function outboxWith(answer, { storage = new FakeStorage(), alone = false } = {}) {
   const posts = [];
   const answers = [];
   const browser = {
@@ -24,7 +24,7 @@ function outboxWith(answer, storage = new FakeStorage()) {
   const { Outbox } = load(["outbox.js"], ["Outbox"], browser);
   const options = { project: "p", annotator: "ana", url: "/api/annotations", token: "t", line: browser, onChange: () => {} };
   const outbox = new Outbox({ ...options, onAnswer: (...told) => answers.push(plain(told)) });
-  outbox.schedule = () => {}; // the tests say when it sends
+  if (!alone) outbox.schedule = () => {}; // the tests say when it sends
   return { outbox, posts, answers, storage, uids: () => plain(outbox.pending()).map((one) => one.uid).join(" ") };
 }
 
@@ -77,8 +77,8 @@ test("a page that is no JSON, and an error of the server, keep everything", asyn
 
 test("what an earlier page left is sent by the next one", async () => {
   const storage = new FakeStorage();
-  outboxWith(() => status(503), storage).outbox.add(event("a"));
-  const { outbox, posts, uids } = outboxWith(acked, storage);
+  outboxWith(() => status(503), { storage }).outbox.add(event("a"));
+  const { outbox, posts, uids } = outboxWith(acked, { storage });
   await outbox.send();
   assert.equal(posts[0][0].uid, "a");
   assert.equal(uids(), "");
@@ -87,7 +87,7 @@ test("what an earlier page left is sent by the next one", async () => {
 test("another annotator's events are left alone", async () => {
   const storage = new FakeStorage();
   storage.setItem("annotate-select:p:ben:x", JSON.stringify({ ...event("x"), t: 1 }));
-  const { outbox, posts } = outboxWith(acked, storage);
+  const { outbox, posts } = outboxWith(acked, { storage });
   outbox.add(event("a"));
   await outbox.send();
   assert.deepEqual(posts.map((sent) => sent.map((one) => one.uid)), [["a"]]);
@@ -136,9 +136,23 @@ test("more than fit one request go in several", async () => {
 test("damaged entries are dropped and others still go", async () => {
   const storage = new FakeStorage();
   storage.setItem("annotate-select:p:ana:x", "{half");
-  const { outbox, posts } = outboxWith(acked, storage);
+  const { outbox, posts } = outboxWith(acked, { storage });
   outbox.add(event("a"));
   await outbox.send();
   assert.deepEqual(posts.map((sent) => sent.map((one) => one.uid)), [["a"]]);
   assert.equal(storage.length, 0);
+});
+
+test("however fast things are said, also while others are on their way, all of it is sent soon", async () => {
+  const { outbox, posts, uids } = outboxWith(async (sent) => {
+    await new Promise((done) => setTimeout(done, 40));
+    return acked(sent);
+  }, { alone: true });
+  for (let i = 0; i < 30; i++) {
+    outbox.add(event(`e${i}`));
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  assert.ok(posts.length > 0); // more that is said puts nothing off
+  for (let tries = 0; uids() && tries < 200; tries++) await new Promise((done) => setTimeout(done, 20));
+  assert.equal(uids(), "");
 });
