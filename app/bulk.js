@@ -8,22 +8,18 @@
 
 const LOOK = 400; // milliseconds nobody can judge a group in: a second press of the same key is no decision on the next
 
-/**
- * @typedef {{
- *   project: string, annotator: string, about: About[], token: string, events_url: string, alike_url: string,
- *   image_url: string, debug: boolean,
- * }} BulkData
- * @type {WeakMap<HTMLElement, Bulk>}
- */
+/** @type {WeakMap<HTMLElement, Bulk>} */
 const bulks = new WeakMap();
 
-/** @param {{data: BulkData, parentElement: HTMLElement, setTriggerValue: (name: string, value: unknown) => void}} mounted */
-export default function ({ data, parentElement, setTriggerValue }) {
+/** @param {{data: BulkData, parentElement: HTMLElement, setStateValue: Tell, setTriggerValue: Tell}} mounted */
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let bulk = bulks.get(parentElement);
   if (!bulk) {
-    bulk = new Bulk(/** @type {HTMLElement} */ (parentElement.querySelector(".bulk")), data);
+    bulk = new Bulk(/** @type {HTMLElement} */ (parentElement.querySelector(".bulk")), data, setStateValue);
     bulks.set(parentElement, bulk);
   }
+  bulk.tell = setStateValue;
+  bulk.line.hear(data.heard);
   bulk.trigger = setTriggerValue;
   const mounted = bulk;
   return () => {
@@ -36,8 +32,9 @@ class Bulk {
   /**
    * @param {HTMLElement} root
    * @param {BulkData} data
+   * @param {Tell} tell
    */
-  constructor(root, data) {
+  constructor(root, data, tell) {
     this.root = root;
     this.data = data;
     this.names = data.about.map(({ name }) => name);
@@ -52,9 +49,10 @@ class Bulk {
     this.drawing = undefined;
     /** @type {{key: string, reason: string}[]} */
     this.refusals = [];
-    /** @type {(name: string, value: unknown) => void} */
+    /** @type {Tell} */
     this.trigger = () => {};
-    const line = new Line();
+    this.tell = tell;
+    const line = (this.line = new Line((told) => this.tell("calls", told), (why) => this.slowDown(why)));
     this.outbox = new Outbox({
       project: data.project,
       annotator: data.annotator,
@@ -114,6 +112,7 @@ class Bulk {
     this.grid.close();
     this.supply.close();
     this.outbox.close();
+    this.line.close();
   }
 
   // --- which groups --------------------------------------------------------------------------------------------------
@@ -154,7 +153,7 @@ class Bulk {
     this.grid.take(new Set(answer.taken.filter((id) => !mine.has(id))));
     this.predicted = answer.predicted;
     this.screen.setWay(this.taste, this.names, this.predicted);
-    this.screen.setRecent(answer.recent, (id) => this.urlOf(id, 128));
+    this.screen.setRecent(answer.recent, (image, id) => this.line.show(image, this.urlOf(id)));
     if (!this.group) this.next();
     this.showWork();
   }
@@ -327,6 +326,13 @@ class Bulk {
     const ahead = unseen.length ? [] : (queue[0]?.images ?? []); // first what is to be seen now
     const kept = [...cells, ...(queue[0]?.images ?? [])];
     this.pictures.keep(ahead.map(({ id }) => id), kept.map(({ id }) => id));
+  }
+
+  /** @param {string} why */
+  slowDown(why) {
+    this.root.dataset.slow = "yes";
+    if (this.group) this.screen.hint(why);
+    else this.screen.setMessage(SEEKING, why);
   }
 
   /** @param {number} pixels */

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from by_state import heard
 
 from annotate_select.files import digest
 from annotate_select.project import Project
@@ -41,8 +42,9 @@ def bulk(project: Project, annotator: str) -> bool:
     about = [{"name": one.name, "color": one.color, "key": one.key} for one in project.classes_about()]
     for one in about:
         one |= {"guideline": "", "examples": []}
+    key = f"bulk-{project.id}-{annotator}-{digest(about)}"  # other classes, other keys: a new component
     result = _mount(
-        key=f"bulk-{project.id}-{annotator}-{digest(about)}",  # other classes, other keys: a new component
+        key=key,
         data={
             "project": project.id,
             "annotator": annotator,
@@ -51,8 +53,10 @@ def bulk(project: Project, annotator: str) -> bool:
             "events_url": "/api/annotations",
             "alike_url": "/api/alike",
             "image_url": "/api/image",
+            "heard": heard(key),
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },
+        on_calls_change=lambda: None,
         on_leave_change=lambda: None,
     )
     return bool(result.leave)

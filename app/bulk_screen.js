@@ -25,6 +25,10 @@ const HOW_SIMILAR = "Type its key above, take one of your last decisions, or pre
 const SLIDER = { type: "range", min: "64", max: "320", step: "4", ariaLabel: "Size of the images" };
 
 /**
+ * @typedef {{
+ *   project: string, annotator: string, about: About[], token: string, events_url: string, alike_url: string,
+ *   image_url: string, heard?: Heard, debug: boolean,
+ * }} BulkData what the page's script says
  * @typedef {{by: string, of: string}} Way how images are grouped; `of` is a class, a key, or nothing
  * @typedef {{
  *   way: (way: Way) => void, size: (n: number) => void, choose: (label: string) => void, all: (on: boolean) => void,
@@ -168,12 +172,14 @@ class BulkScreen {
 
   /**
    * @param {{id: number, key: string, label: string | null}[]} images
-   * @param {(id: number) => string} urlOf
+   * @param {(image: HTMLImageElement, id: number) => void} show
    */
-  setRecent(images, urlOf) {
+  setRecent(images, show) {
     const made = images.map(({ id, key, label }) => {
       const one = button("seed", "", () => this.on.way({ by: "similar", of: key }), `More like ${key}`);
-      one.append(element("img", { src: urlOf(id), alt: "" }), element("span", { textContent: label ?? "" }));
+      const image = element("img", { alt: "" });
+      show(image, id);
+      one.append(image, element("span", { textContent: label ?? "" }));
       return one;
     });
     const words = element("span", { className: "muted", textContent: "like one of your last decisions:" });

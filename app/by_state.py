@@ -11,15 +11,26 @@ from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+import streamlit as st
 from anyio.from_thread import start_blocking_portal
+from bulk_routes import bulk_routes
+from map_routes import map_routes
 from routes import routes
 from starlette.applications import Starlette
 from starlette.types import Message
 
-__all__ = ["replies"]
+__all__ = ["heard", "replies"]
 
 MOST_CALLS = 100
-_app = Starlette(routes=routes())
+_app = Starlette(routes=[*routes(), *bulk_routes(), *map_routes()])
+
+
+def heard(key: str) -> dict[str, object] | None:
+    """Answer what the component of this key asked by its state "calls"; to be given to it as `heard` in its data."""
+    told = st.session_state.get(key)
+    answer = replies(told.get("calls") if told else None, st.session_state.get(f"{key}-heard"))
+    st.session_state[f"{key}-heard"] = answer
+    return answer
 
 
 def replies(told: object, before: Mapping[str, object] | None) -> dict[str, object] | None:

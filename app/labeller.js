@@ -9,8 +9,7 @@
 const DOUBLE_CLICK = 250; // the second click of a double click must not label the next image
 /**
  * @typedef {{
- *   data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void,
- *   setTriggerValue: (name: string, value: unknown) => void,
+ *   data: Data, parentElement: HTMLElement, setStateValue: Tell, setTriggerValue: Tell,
  * }} Mounted what Streamlit gives a component
  * @type {WeakMap<HTMLElement, Labeller>}
  */
@@ -38,7 +37,7 @@ class Labeller {
   /**
    * @param {HTMLElement} root
    * @param {Data} data
-   * @param {Mounted["setStateValue"]} tell
+   * @param {Tell} tell
    */
   constructor(root, data, tell) {
     this.root = root;
@@ -49,14 +48,14 @@ class Labeller {
     this.toldEmpty = data.told_empty;
     this.tabbing = false;
     this.spoken = "";
-    /** @type {Mounted["setStateValue"]} */
+    /** @type {Tell} */
     this.tell = tell;
-    /** @type {Mounted["setTriggerValue"]} */
+    /** @type {Tell} */
     this.trigger = () => {};
     const token = encodeURIComponent(data.token);
     /** @param {number} id @param {number} [width] all there is, if none is given */
     const urlOf = (id, width) => (width ? `${data.image_url}/${id}?w=${width}&t=${token}` : `${data.original_url}/${id}?t=${token}`);
-    this.line = new Line((told) => this.tell("calls", told), () => this.slowDown());
+    this.line = new Line((told) => this.tell("calls", told), (why) => this.slowDown(why));
     this.stage = new Stage(urlOf, this.line, {
       image: (image, item, same) => this.screen.setImage(image, item, same),
       message: (title, text) => this.screen.setMessage(title, text),
@@ -251,10 +250,11 @@ class Labeller {
   }
 
   // The routes are missing: everything goes another way, so less of it is fetched ahead.
-  slowDown() {
+  /** @param {string} why */
+  slowDown(why) {
     this.stage.slowDown();
     this.root.dataset.slow = "yes";
-    this.screen.hint("a slow connection: this page was not started by `annotate-select app`, or a proxy is in between");
+    this.screen.hint(why);
   }
 
   tooFast() {

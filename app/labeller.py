@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
-from by_state import replies
+from by_state import heard
 
 from annotate_select.files import digest
 from annotate_select.project import Project
@@ -50,8 +50,6 @@ def labeller(
     about = _about(project)
     key = f"labeller-{project.id}-{annotator}-{digest([mode, queue_url, about])}"  # another one where these change
     told = st.session_state.get(key)
-    heard = replies(told.get("calls") if told else None, st.session_state.get(f"{key}-heard"))
-    st.session_state[f"{key}-heard"] = heard
     result = _mount(
         key=key,
         data={
@@ -65,7 +63,7 @@ def labeller(
             "image_url": "/api/image",
             "original_url": "/api/original",
             "told_empty": bool(told and told.get("empty")),
-            "heard": heard,
+            "heard": heard(key),
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },
         default={"empty": False},

@@ -3,7 +3,7 @@
 // state: it carries every request without an answer, each time, so none is lost; and what is sent twice has the same
 // uids. That way is slower, since each sending runs the page's script, so there is one on its way at a time.
 
-const NO_ROUTES = "this page was not started by `annotate-select app`, so it cannot reach its images; start it that way";
+const SLOW = "a slow connection: this page was not started by `annotate-select app`, or a proxy is in between";
 const FIRST_WAIT = 3000; // milliseconds without an answer before the state is sent again; doubled each time
 const GATHERED = 10; // milliseconds in which requests gather
 const KEPT_PICTURES = 120;
@@ -13,14 +13,18 @@ const KEPT_PICTURES = 120;
  * @typedef {{n: number, calls: Call[]}} Told what the state holds; n counts up
  * @typedef {{id: string, status: number, type: string, body: string}} Reply body: base64
  * @typedef {{n: number, replies: Reply[]}} Heard the replies to what was told as number n
+ * @typedef {(name: string, value: unknown) => void} Tell sets a part of a component's state
  * @typedef {{call: Call, resolve: (response: Response) => void}} Waiting
  */
 
 class Line {
-  /** @param {((told: Told) => void) | null} tell sets the component's state; null where a page has no such way */
-  constructor(tell = null, slowly = () => {}) {
+  /**
+   * @param {(told: Told) => void} tell sets the component's state
+   * @param {(why: string) => void} slowly is called once, when the routes turn out to be missing
+   */
+  constructor(tell, slowly) {
     this.tell = tell;
-    this.slowly = slowly; // called once, when the routes turn out to be missing
+    this.slowly = slowly;
     this.slow = false;
     /** @type {Map<string, Waiting>} */
     this.waiting = new Map();
@@ -48,8 +52,7 @@ class Line {
     if (this.slow) return this.byState(url, options);
     const response = await fetch(url, options);
     if (isOurs(response) || !(await routesMissing())) return response;
-    if (!this.tell) throw saying(NO_ROUTES);
-    if (!this.slow) this.slowly();
+    if (!this.slow) this.slowly(SLOW);
     this.slow = true;
     return this.byState(url, options);
   }
@@ -115,7 +118,7 @@ class Line {
 
   send() {
     this.onItsWay = this.waiting.size > 0;
-    if (!this.onItsWay || !this.tell) return;
+    if (!this.onItsWay) return;
     this.told += 1;
     this.tell({ n: this.told, calls: [...this.waiting.values()].map(({ call }) => call) });
     this.schedule(this.wait); // no answer by then: say it again, since a server that was started anew knows nothing
@@ -141,7 +144,7 @@ class Line {
 /** @param {Response} response */
 function isOurs(response) {
   const type = response.headers.get("Content-Type") ?? "";
-  return response.status >= 500 || type.startsWith("application/json") || type.startsWith("image/");
+  return response.status >= 500 || ["application/json", "application/octet-stream", "image/"].some((one) => type.startsWith(one));
 }
 
 // Streamlit answers what it does not know with its page, or with 404; a server that is away does not answer, and a proxy

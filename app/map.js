@@ -9,9 +9,11 @@ const HINT = "Draw round points to choose their images. Click a point to see its
 const MOST = 5000; // images labelled at once: each has an event of its own, kept in the browser until it is stored
 const instances = new WeakMap();
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setStateValue }) {
   let map = instances.get(parentElement);
-  if (!map) instances.set(parentElement, (map = new PoolMap(parentElement.querySelector(".map"), data)));
+  if (!map) instances.set(parentElement, (map = new PoolMap(parentElement.querySelector(".map"), data, setStateValue)));
+  map.tell = setStateValue;
+  map.line.hear(data.heard);
   map.update(data);
   return () => {
     map.close();
@@ -20,13 +22,14 @@ export default function ({ data, parentElement }) {
 }
 
 class PoolMap {
-  constructor(root, data) {
+  constructor(root, data, tell) {
     this.root = root;
+    this.tell = tell;
     this.data = data;
     this.chosen = []; // rows, in the order of the map
     this.hidden = new Set(); // groups
     this.by = "label";
-    const line = new Line();
+    const line = (this.line = new Line((told) => this.tell("calls", told), (why) => this.slowDown(why)));
     this.server = new MapServer(data, line);
     this.view = new View({
       choose: (rows, add) => this.choose(rows, add),
@@ -88,6 +91,12 @@ class PoolMap {
     clearInterval(this.themes);
     this.view.close();
     this.work?.close();
+    this.line.close();
+  }
+
+  slowDown(why) {
+    this.root.dataset.slow = "yes";
+    this.panel.say(why);
   }
 
   // --- what there is -----------------------------------------------------------------------------------------------

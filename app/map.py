@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from by_state import heard
 
 from annotate_select.project import Project
 
@@ -35,8 +36,9 @@ _mount = st.components.v2.component(
 def show_map(project: Project, annotator: str, *, features: str | None, method: str | None, models: bool) -> None:
     """Show the map of some features by a layout; without an annotator it can be looked at, and nothing labelled."""
     token = project.token(annotator or "visitor")
+    key = f"map-{project.id}-{annotator}"
     _mount(
-        key=f"map-{project.id}-{annotator}",
+        key=key,
         data={
             "project": project.id,
             "annotator": annotator,
@@ -49,6 +51,8 @@ def show_map(project: Project, annotator: str, *, features: str | None, method: 
             "events_url": "/api/annotations",
             "image_url": "/api/image",
             "map_url": "/api/map",
+            "heard": heard(key),
             "debug": bool(os.environ.get("ANNOTATE_SELECT_DEBUG")),
         },
+        on_calls_change=lambda: None,
     )

@@ -1,4 +1,4 @@
-"""The labelling page where the routes are missing: slower, and as safe."""
+"""The pages that label where the routes are missing: slower, and as safe."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bulk_tools import cells, grid, grouped_project, wait_painted
 from harness import PlainServer, make_project, stored
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 from test_browser import assert_on_the_image_seen, label_page, labels_of, press_each, pressed, wait_saved, wait_shown
+from test_bulk_browser import bulk_page, standing
+from test_map_browser import act, chosen_ids, lasso, opened
 
 from annotate_select.project import Project
 from annotate_select.recent import remember
@@ -57,6 +61,54 @@ def test_labels_go_by_the_component_s_state(
     assert after == before + pressed(page)[: len(after) - len(before)]
     assert len(after) == len(before) + 4
     assert max(Counter(one.uid for one in stored(root)).values()) == 1
+
+
+@pytest.mark.browser
+def test_groups_do(
+    plain: PlainServer, tmp_path: Path, visit: Callable[[], BrowserContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTATE_SELECT_DEBUG", "1")
+    root = tmp_path / "project"
+    grouped_project(tmp_path, 36, 3).close()
+    remember(root)
+    plain.start()
+    page = bulk_page(visit().new_page(), plain, root)
+    first = wait_painted(page, 12)
+    assert page.locator(".bulk").get_attribute("data-slow") == "yes"
+    grid(page).locator(".cell").nth(3).click()
+    out = {int(str(one["number"])) for one in cells(page) if one["out"]}
+    page.keyboard.press("2")
+    second = wait_painted(page, 12, other_than=first)
+    plain.stop(signal.SIGKILL)
+    page.keyboard.press("3")
+    expect(page.locator(".saved")).not_to_have_text("all saved")
+    plain.start()
+    wait_saved(page)
+    assert standing(root) == dict.fromkeys(set(first) - out, "crack") | dict.fromkeys(second, "dent")
+    assert len(stored(root)) == 23
+
+
+@pytest.mark.browser
+def test_the_map_does(
+    plain: PlainServer, measured: Project, visit: Callable[[], BrowserContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTATE_SELECT_DEBUG", "1")
+    remember(measured.root)
+    plain.start()
+    page = opened(visit().new_page(), plain, measured)
+    assert page.locator(".map").get_attribute("data-slow") == "yes"
+    box = page.locator("canvas.over").bounding_box()
+    assert box is not None
+    middle, radius = np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]), box["height"] * 0.45
+    lasso(page, middle, radius)
+    ids = chosen_ids(page)
+    assert len(ids) > 3
+    page.wait_for_function(
+        "() => window.__map.panel.body.querySelector('.thumbs img').naturalWidth > 0"  # images come as well
+    )
+    act(page, "dent")
+    wait_saved(page)
+    assert {one.image_id: one.label for one in stored(measured.root, "ana")} == dict.fromkeys(ids, "dent")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ const reply = (id, content, status = 200) => ({ id, status, type: "application/j
 const tick = (ms = 30) => new Promise((done) => setTimeout(done, ms));
 
 // A line whose server is the function `answer(url)`; `asked` holds the addresses fetched, `told` what the state was set to.
-function lineWith(answer, withState = true) {
+function lineWith(answer) {
   const asked = [];
   const told = [];
   const browser = {
@@ -19,9 +19,9 @@ function lineWith(answer, withState = true) {
     Response, Headers, URL, Uint8Array, atob, crypto,
   };
   const { Line } = load(["basics.js", "line.js"], ["Line"], browser);
-  let slowly = 0;
-  const line = withState ? new Line((one) => told.push(plain(one)), () => (slowly += 1)) : new Line();
-  return { line, asked, told, slowly: () => slowly };
+  const slowly = [];
+  const line = new Line((one) => told.push(plain(one)), (why) => slowly.push(why));
+  return { line, asked, told, slowly: () => slowly.length };
 }
 
 test("where the routes answer, nothing goes through the state, whatever they answer", async () => {
@@ -95,9 +95,4 @@ test("who stops waiting gets an error, and is not asked for again", async () => 
   await tick();
   assert.equal(told.length, 1);
   line.close();
-});
-
-test("a page that has no other way says what to do", async () => {
-  const { line } = lineWith(() => page(404), false);
-  await assert.rejects(line.fetch("/api/alike"), ({ said }) => said.includes("annotate-select app"));
 });
