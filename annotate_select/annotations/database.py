@@ -161,6 +161,7 @@ def _engine(path: Path) -> Engine:
         poolclass=QueuePool,
         pool_size=8,
         max_overflow=-1,
+        pool_use_lifo=True,  # the one used last first: each fills a cache of its own, so let few of them do
         connect_args={"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _prepare)
