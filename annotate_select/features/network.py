@@ -121,7 +121,7 @@ class DictionaryEncoder(nn.Module):
         return z
 
 
-PARTS = 3  # the image's answers are averaged in 3 x 3 parts: 2 x 2 lost 2 points, 4 x 4 gained none
+PARTS = 3  # the image's answers are averaged in 3 x 3 parts: 2 x 2 lost 2 points, 4 x 4 gained on one set of nine
 AT_ONCE = 48  # images whose answers fit a core's cache
 CONTRAST = 0.01  # added to a patch's variance, so that noise in a flat patch stays small
 
