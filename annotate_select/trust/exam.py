@@ -191,8 +191,9 @@ def draw(
     rows = np.concatenate([before, order[free[order]]])
     if size > len(rows):
         raise ExamError(
-            f"an exam of {size} images was asked for, but only {len(rows)} of the {n} in the pool are available; "
-            "ask for fewer or add images"
+            f"an exam of {size} images was asked for, but only {len(rows)} of the {n} in the pool are available"
+            + (" (the rest is used for training, or excluded otherwise)" if free.sum() + len(before) < n else "")
+            + "; ask for fewer or add images"
         )
     _require_half(rows[:size], groups, n)
     return rows[:size]
