@@ -32,10 +32,14 @@ def grown(project_root: Path, tmp_path: Path) -> Project:
         stripe = np.arange(64)[None, :, None] // (4 + 2 * (number % 2)) % 2 > 0
         pixels = np.where(stripe, [240, 240, 10], [10, 10, 240]) + rng.integers(-9, 9, size=(64, 64, 3))
         Image.fromarray(pixels.astype(np.uint8)).save(folder / f"stripes-{number:02}.png")
+    toml = project_root / "project.toml"
+    toml.write_text(toml.read_text().replace("[select]", '[select]\nfeatures = "efficientnet_lite0"'))
     project = Project.open(project_root)
     older(project)
+    project.embed("efficientnet_lite0", image_size=32)
+    project.train()
     project.add(folder)
-    project.embed(dim=16, image_size=32)
+    project.embed("efficientnet_lite0", image_size=32)
     return project
 
 

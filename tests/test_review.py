@@ -140,9 +140,12 @@ def test_labels_a_model_contradicts_that_did_not_learn_them_are_doubtful_never_t
     assert found[0].image_id not in on(project, "doubtful")
 
 
-def test_a_wrong_label_is_found(project: Project) -> None:
+def test_a_wrong_label_is_found(project: Project, truth: dict[str, str]) -> None:
     """A label the model of the others is sure of, changed to another class, leads the list after training."""
     exam = set(project.exam_keys())
+    here = images.pool_table(project._home.db).keys
+    project.annotate({key: truth[key] for key in here}, annotator="ana")
+    project.train()
     labels = {key: label for key, label in project.labels().items() if key not in exam}
     said = opinions(project._home, ids(project, list(labels))) or {}
     known = zip(ids(project, list(labels)), labels.items(), strict=True)

@@ -11,6 +11,7 @@ from PIL import Image
 from annotate_select.errors import ExchangeError, LearningError, UnknownClasses, did_you_mean, listed
 from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.files import whole_file
+from annotate_select.learning.head import Head
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.explain import explained_image, fitting_model
 from annotate_select.steps.home import Home
@@ -18,6 +19,7 @@ from annotate_select.steps.home import Home
 __all__ = ["Traversal", "traverse"]
 
 FRAMES = 7
+SMALLER = 8  # steps between two frames
 FARTHEST = 1.5  # of the features' distance from the centre: by then an answer has turned, or the picture dissolves
 SIDE = 160  # pixels of a frame that is written
 
@@ -66,8 +68,9 @@ class Traversal:
 
 
 def traverse(home: Home, key: str, towards: str) -> Traversal:
-    """Move an image's features along the newest model's weights for a class against its present answer, and draw them.
+    """Move an image's features up the slope of the newest model's certainty of a class, and draw them.
 
+    Each short step up the slope raises it, whichever class is the strongest rival on the way.
     Raises UnknownImages for another key, UnknownClasses for a class the model has no labels of, LearningError without a
     model, or where its features are no autoencoder's: only these can be drawn.
     """
@@ -86,12 +89,19 @@ def traverse(home: Home, key: str, towards: str) -> Traversal:
     if not len(row):
         raise LearningError(f"{key!r} has no features {model.features!r} yet; run `annotate-select embed`")
     z, aim = np.asarray(features.array[row[0]], dtype=np.float64), model.classes.index(towards)
-    shares = model.head.probabilities(z[None])[0]
-    answer = int(shares.argmax())
-    rival = answer if answer != aim else int(np.where(np.arange(len(shares)) == aim, -1.0, shares).argmax())
-    way = model.head.weights[:, aim] - model.head.weights[:, rival]
-    length = np.linalg.norm(z - model.head.centre) or model.head.length
-    steps = np.linspace(0, FARTHEST, FRAMES)[:, None]
-    path = z + steps * length * way / (np.linalg.norm(way) or 1.0)
+    answer = int(model.head.probabilities(z[None])[0].argmax())
+    path = _uphill(model.head, z, aim)
     sure = model.head.probabilities(path)[:, aim]
     return Traversal(key, model.classes[answer], towards, sure.astype(float).tolist(), encoder.decode(path))
+
+
+def _uphill(head: Head, z: np.ndarray, aim: int) -> np.ndarray:
+    """Return FRAMES points (k, d) from z (d,) on, in equal steps up the slope of the logarithm of a class's share."""
+    length = FARTHEST * (np.linalg.norm(z - head.centre) or head.length) / ((FRAMES - 1) * SMALLER)
+    path, at = [z], z
+    for step in range(1, (FRAMES - 1) * SMALLER + 1):
+        slope = head.weights[:, aim] - head.weights @ head.probabilities(at[None])[0]
+        at = at + length * slope / (np.linalg.norm(slope) or 1.0)
+        if step % SMALLER == 0:
+            path.append(at)
+    return np.stack(path)
