@@ -48,6 +48,17 @@ def label_more(project: Project, truth: dict[str, str], n: int = 50) -> None:
     project.train()
 
 
+def examine_later(project: Project, folder: Path, truth: dict[str, str]) -> None:
+    """Add forty images that the copy does not have, and draw and label an exam with some of them in it."""
+    folder.mkdir()
+    for key in sorted(truth)[120:160]:
+        shutil.copy(SAMPLE / key, folder / key)
+    project.add(folder)
+    project.embed()
+    project.exam(60)
+    project.annotate({key: truth[key] for key in project.exam_keys()})
+
+
 def change(project: Project, statement: str) -> None:
     with project._home.db.write() as connection:
         connection.execute(text(statement))
@@ -174,13 +185,7 @@ def test_images_that_only_this_project_has_are_encoded_by_its_encoder(
 def test_rows_stored_here_under_the_same_definition_are_taken(
     project: Project, copied: Project, tmp_path: Path, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "later").mkdir()
-    for key in sorted(truth)[120:160]:
-        shutil.copy(SAMPLE / key, tmp_path / "later" / key)
-    project.add(tmp_path / "later")
-    project.embed()
-    project.exam(60)
-    project.annotate({key: truth[key] for key in project.exam_keys()})
+    examine_later(project, tmp_path / "later", truth)
     monkeypatch.setattr(foreign_features, "load_encoder", lambda *_: pytest.fail("all features are stored"))
     found = project.compare(against=copied.root)
     assert (found.gained, found.lost, found.notes) == (0, 0, ())
@@ -191,13 +196,7 @@ def test_files_that_are_gone_are_left_out_and_functions_are_not_run(
 ) -> None:
     copied.embed(name="small", dim=8, image_size=16)
     copied.train(features="small")
-    (tmp_path / "later").mkdir()
-    for key in sorted(truth)[120:160]:
-        shutil.copy(SAMPLE / key, tmp_path / "later" / key)
-    project.add(tmp_path / "later")
-    project.embed()
-    project.exam(60)
-    project.annotate({key: truth[key] for key in project.exam_keys()})
+    examine_later(project, tmp_path / "later", truth)
     gone = [key for key in project.exam_keys() if (tmp_path / "later" / key).exists()][:2]
     for key in gone:
         (tmp_path / "later" / key).unlink()
