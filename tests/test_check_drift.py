@@ -21,6 +21,7 @@ from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.window import window
 
 STRANGE = 16
+SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 
 @pytest.fixture
@@ -251,3 +252,26 @@ def test_additions_are_cut_by_pauses_and_by_what_was_made_between(project_root: 
         with project._home.db.write() as connection:
             connection.execute(text("UPDATE batches SET created_at = '2026-01-01T00:08:00+00:00'"))
         assert window(project._home, ids).new.sum() == 40
+
+
+def test_darker_images_of_the_same_kind_are_drift(project_root: Path, tmp_path: Path) -> None:
+    with Project.open(project_root) as project:
+        older(project)
+        keys, folder = project.features().keys, tmp_path / "evening"
+        folder.mkdir()
+        for number, key in enumerate(list(keys)[:40]):
+            with Image.open(SAMPLE / "images" / key) as picture:
+                pixels = np.asarray(picture.convert("RGB")) * 0.4 + number % 3
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"evening-{number:02}.png")
+        project.add(folder)
+        project.embed()
+        found = project.check.drift()
+        assert found.drifted
+        (look, *_) = found.looks
+        assert (look.look, look.words, look.p <= 0.05) == ("brightness", "darker", True)
+        assert look.share > 0.8
+        assert f"new images look different: darker than the usual old one ({look.share:.0%} of them" in found.text()
+        assert json.loads(json.dumps(found.as_dict()))["looks"][0]["words"] == "darker"
+        for file in folder.iterdir():
+            file.unlink()
+        assert "40 files could not be read" in project.check.drift().text()

@@ -9,8 +9,10 @@ import numpy as np
 from annotate_select.annotations import exam
 from annotate_select.errors import listed
 from annotate_select.features.store import Features
+from annotate_select.pool.looks import LOOKS
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
+from annotate_select.steps.appearance import Appearance
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import saw_labels
@@ -19,9 +21,9 @@ from annotate_select.steps.new_ground import remember
 from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.steps.window import dates, window
-from annotate_select.trust.drift import ALARM, Drift, Evidence, drift
+from annotate_select.trust.drift import ALARM, Drift, Evidence, LookShift, drift
 
-__all__ = ["ClassShift", "DriftReport", "Kind", "Period", "check_drift"]
+__all__ = ["ClassShift", "DriftReport", "Kind", "LookChange", "Period", "check_drift"]
 
 MOST = 100  # of a list
 PERIODS = 31  # shown at most
@@ -49,6 +51,19 @@ class ClassShift:
     label: str
     new: float
     old: float
+
+
+@dataclass(frozen=True)
+class LookChange:
+    """How new images look besides what they show: `words` such as "darker", and the share of them that are so.
+
+    That is, more so than half of the old images; by chance the share is .5.
+    """
+
+    look: str
+    words: str
+    share: float
+    p: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class DriftReport:
     stranger_keys: list[str]
     over_time: list[Period]
     kinds: list[Kind]
+    looks: list[LookChange]
     classes: list[ClassShift]
     evidence: list[Evidence]
     new_groups: int | None
@@ -108,6 +124,8 @@ class DriftReport:
             most = max(self.over_time, key=lambda one: (one.strangers, one.when))
             lines.append(f"most of these in {most.when}: {most.strangers:,} of {counted(most.n, 'new image')}")
         lines += [_kind(one) for one in self.kinds[:3]]
+        if self.looks:
+            lines.append(f"new images look different: {listed([_look(one) for one in self.looks], most=3)}")
         lines += [_apart(one) for one in self.evidence if one.name == "classifier" and self.drifted]
         moved = next((one for one in self.evidence if one.name == "classes"), None)
         if moved is not None and moved.p <= ALARM:
@@ -146,16 +164,18 @@ def check_drift(
     rows = np.flatnonzero(state.in_pool)
     new = window(home, state.ids[rows], since, by)
     predicted = _predicted(home, opened)
+    looks = Appearance(home, state.ids[rows], progress=progress)
     found = drift(
         opened.array if len(rows) == len(opened.ids) else opened.array[rows],
         new.new,
         groups=None if state.groups is None else state.groups[rows],
         predicted=None if predicted is None else predicted[rows],
         n_classes=len(home.config.classes),
+        looks=looks,
         seed=home.config.seed,
         progress=progress,
     )
-    report = _report(home, opened, state, rows, found, new.words)
+    report = _report(home, opened, state, rows, found, new.words, looks.unreadable)
     remember(home, report.as_dict(), state.ids[rows[new.new]], state.ids[rows[found.rows[found.ground]]])
     return report
 
@@ -184,7 +204,15 @@ def _predicted(home: Home, features: Features) -> np.ndarray | None:
     return found
 
 
-def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, found: Drift, words: str) -> DriftReport:
+def _report(
+    home: Home,
+    features: Features,
+    state: Standing,
+    rows: np.ndarray,
+    found: Drift,
+    words: str,
+    unreadable: int,
+) -> DriftReport:
     keys = [state.keys[row] for row in rows.tolist()]
     strangest = np.argsort(-found.distance, kind="stable")[: min(MOST, int(found.far.sum()))]
     examined = set(exam.exam_ids(home.db))
@@ -202,6 +230,7 @@ def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, f
         stranger_keys=[keys[row] for row in found.rows[strangest].tolist()],
         over_time=_over_time(dates(home, state.ids[rows[found.rows]]), found.far),
         kinds=[Kind(one.new, one.old, one.p, [keys[row] for row in one.examples]) for one in found.cells],
+        looks=[_look_change(one) for one in found.looks],
         classes=[ClassShift(home.config.classes[one.label], one.new, one.old) for one in found.shifts],
         evidence=list(found.evidence),
         new_groups=found.units[1] if grouped else None,
@@ -209,7 +238,7 @@ def _report(home: Home, features: Features, state: Standing, rows: np.ndarray, f
         ground=int(found.ground.sum()),
         exam=int(in_exam.sum()),
         exam_new=int(in_exam[found.rows].sum()),
-        note=LEARNED if saw_labels(home.store(), features.name) else None,
+        note=_note(saw_labels(home.store(), features.name), unreadable),
     )
 
 
@@ -225,6 +254,25 @@ def _over_time(days: list[str], far: np.ndarray) -> list[Period]:
 
 def _kind(one: Kind) -> str:
     return f"a kind that has grown: {one.new:.0%} of the new images, {one.old:.0%} of the old, like {one.keys[0]}"
+
+
+def _look_change(one: LookShift) -> LookChange:
+    look = LOOKS[one.look]
+    more = one.above >= 0.5
+    return LookChange(look.name, look.more if more else look.less, one.above if more else 1 - one.above, one.p)
+
+
+def _look(one: LookChange) -> str:
+    return f"{one.words} than the usual old one ({one.share:.0%} of them; 50 % is chance)"
+
+
+def _note(learned: bool, unreadable: int) -> str | None:
+    files = (
+        f"{counted(unreadable, 'file')} could not be read, so how those images look was not compared"
+        if unreadable
+        else ""
+    )
+    return "\n".join(one for one in (LEARNED if learned else "", files) if one) or None
 
 
 def _apart(one: Evidence) -> str:

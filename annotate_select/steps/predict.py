@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,13 @@ from annotate_select.errors import ImageError, LearningError
 from annotate_select.features.compressed import Compressed
 from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
+from annotate_select.features.store import Features
 from annotate_select.files import write_whole
 from annotate_select.pool.decode import decode_many
+from annotate_select.pool.looks import SIDE, looks, looks_of_files
 from annotate_select.pool.sources import Entry, read_source
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.appearance import Appearance
 from annotate_select.steps.embed import BATCH, load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
@@ -33,7 +36,8 @@ __all__ = ["Prediction", "encoded", "predict"]
 class Prediction:
     """What the model says of one image; `novelty` in 0..1: the share of the pool that looks less new than it.
 
-    By distance to the pool; on compressed features, by how far the image is from what they can rebuild of the pool.
+    By what it shows, and by its light, colour and detail; on compressed features, by how far the image is from what
+    they can rebuild of the pool.
     """
 
     image: str
@@ -60,14 +64,15 @@ def predict(
     if features.digest != model.features_digest:
         raise LearningError(f"model {model.number} was trained on features that were replaced since; train a new one")
     entries = read_source(source).entries
-    reference = Reference.of(features.array, seed=home.config.seed)
     predictions: list[Prediction] = []
     encoder = load_encoder(home, model.features)
-    for positions, inputs, problems in _inputs(home, encoder, [entry.path for entry in entries]):
+    novelty_of = _novelty(home, encoder, features, progress)
+    paths = [entry.path for entry in entries]
+    for positions, inputs, problems in _inputs(home, encoder, paths):
         encoded = _features(encoder, inputs)
         known = _columns([entries[position] for position in positions])
         probabilities = correct_new(home, known, model.head.probabilities(encoded), model.classes)
-        novelty = encoder.novelty(inputs) if isinstance(encoder, Compressed) else reference.novelty(encoded)
+        novelty = novelty_of(inputs, encoded, [paths[position] for position in positions])
         found = {
             position: _prediction(entries[position].key, model.classes, probabilities[i], float(novelty[i]))
             for i, position in enumerate(positions)
@@ -78,6 +83,22 @@ def predict(
     if output is not None:
         write_whole(output, _jsonl(predictions) if output.suffix == ".jsonl" else _csv(predictions, model.classes))
     return predictions
+
+
+def _novelty(
+    home: Home, encoder: Encoder, features: Features, progress: Progress
+) -> Callable[[np.ndarray, np.ndarray, Sequence[Path]], np.ndarray]:
+    """Return what tells how new (b,) images are by what the encoder takes of them, their features and their files."""
+    if isinstance(encoder, Compressed):
+        return lambda inputs, encoded, paths: encoder.novelty(inputs)
+    pictures = not isinstance(encoder, Derived)
+    side = encoder.image_size if pictures else SIDE
+    reference = Reference.of(
+        features.array, Appearance(home, features.ids, side=side, progress=progress), seed=home.config.seed
+    )
+    return lambda inputs, encoded, paths: reference.novelty(
+        encoded, looks(inputs) if pictures else looks_of_files(paths, side)
+    )
 
 
 def _columns(entries: Sequence[Entry]) -> dict[str, list[str | None]]:

@@ -1,15 +1,16 @@
 """Is the world still the one that was labelled? New images against old ones, with one controlled rate of false alarms.
 
-Four or five statistics look at new and old images without regard to labels: how many new images are farther from all
+Four to six statistics look at new and old images without regard to labels: how many new images are farther from all
 old ones than 95 in 100 old ones are from each other (kNN distance: Sun et al., ICML 2022), how far apart the two are on
 average under a kernel (Gretton et al., JMLR 2012), how they fill k-means cells (likelihood ratio), how well a linear
-classifier tells them apart (Lopez-Paz and Oquab, ICLR 2017), and what a model takes them for (Rabanser, Guennemann and
-Lipton, NeurIPS 2019). They share one permutation test, so that in a world that did not change at most 5 checks in 100
-raise an alarm, all statistics together.
+classifier tells them apart (Lopez-Paz and Oquab, ICLR 2017), what a model takes them for (Rabanser, Guennemann and
+Lipton, NeurIPS 2019), and how they look besides: light, colour, detail (rank sums). They share one permutation test, so
+that in a world that did not change at most 5 checks in 100 raise an alarm, all statistics together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from annotate_select.trust.cells import centres_of, nearest
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
 from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, Space, limit_of, neighbours
 
-__all__ = ["ALARM", "Cell", "Drift", "Evidence", "Shift", "drift"]
+__all__ = ["ALARM", "Cell", "Drift", "Evidence", "LookShift", "Shift", "drift"]
 
 ALARM = 0.05
 TIMES = 999  # labellings by chance
@@ -62,6 +63,15 @@ class Shift:
     old: float
 
 
+@dataclass(frozen=True)
+class LookShift:
+    """How images look by one number, given by its place: the share of new ones above the old median, .5 by chance."""
+
+    look: int
+    above: float
+    p: float
+
+
 @dataclass(frozen=True, eq=False)
 class Drift:
     """New images against old ones.
@@ -69,7 +79,7 @@ class Drift:
     `rows` (w,) are the new rows, `far` (w,) which of them are unlike all old images, of which `expected` (a share) are
     so by chance, `distance` (w,) how far each is from old images relative to that limit. `ground` (w,) marks new
     ground: where there is drift, what is far, and what is of a kind that has grown. `units` counts what was exchanged
-    as one: new and old groups, or images. `cells` have grown, the surest first.
+    as one: new and old groups, or images. `cells` have grown, and `looks` shifted, the surest first.
     """
 
     n_old: int
@@ -85,6 +95,7 @@ class Drift:
     expected: float
     cells: tuple[Cell, ...]
     shifts: tuple[Shift, ...]
+    looks: tuple[LookShift, ...]
 
     @property
     def drifted(self) -> bool:
@@ -99,6 +110,7 @@ def drift(
     groups: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
     n_classes: int = 0,
+    looks: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
     times: int = TIMES,
     progress: Progress = silent,
@@ -106,22 +118,27 @@ def drift(
     """Compare the rows `new` (n,) bool of features (n, d) with the others.
 
     `groups` (n,) integers, negative for none, are what images of one patient, camera or video share: they are exchanged
-    as one. `predicted` (n,) are the classes a model takes the rows for, of `n_classes`. At most 3,000 old and 1,500 new
-    rows are compared, drawn by chance; `far` is found for all new ones. Raises LearningError where there is too little
-    to compare, or features are not finite.
+    as one. `predicted` (n,) are the classes a model takes the rows for, of `n_classes`. `looks` gives, of some rows
+    (m,), how the images look besides (m, l), NaN where that is not known. At most 3,000 old and 1,500 new rows are
+    compared, drawn by chance; `far` is found for all new ones. Raises LearningError where there is too little to
+    compare, or features are not finite.
     """
     new = np.asarray(new, dtype=bool)
     _require(features, new, groups, predicted)
     rng = np.random.default_rng(seed)
-    sample = _sampled(features, new, groups, seed, rng)
+    sample = _sampled(features, new, groups, looks, seed, rng)
     labellings = relabellings(sample.new, sample.units, times, rng)
     names, columns = _statistics(sample, labellings, seed, progress)
     if predicted is not None:
         names.append("classes")
         columns.append(measure.g_statistic(labellings, predicted[sample.rows], n_classes))
+    moved = None if sample.looks is None else measure.rank_shifts(labellings, sample.looks)
+    if moved is not None:
+        names.append("looks")
+        columns.append(np.abs(moved).max(axis=1))
     p, each = corrected(np.column_stack(columns))
     rows = np.flatnonzero(new)
-    distance, cell, expected = _placed(features, rows, sample)
+    distance, cell, expected = _placed(features, rows, sample, looks)
     cells, grown = _grown(labellings, sample, rows, cell, distance) if p <= ALARM else ((), np.empty(0, dtype=np.int64))
     return Drift(
         n_old=int((~new).sum()),
@@ -140,6 +157,7 @@ def drift(
         expected=expected,
         cells=cells,
         shifts=() if predicted is None else _shifts(predicted, new, n_classes),
+        looks=_look_shifts(moved, sample) if moved is not None and p <= ALARM else (),
     )
 
 
@@ -151,24 +169,33 @@ class _Sample:
     new: np.ndarray
     units: np.ndarray
     space: Space
+    looks: np.ndarray | None  # (m, l)
     points: np.ndarray  # (m, d) directions
+    towards: np.ndarray  # (m, d or d + l) the same, and looks beside them
     apart: np.ndarray  # (m, d) centred, the usual length 1
     centres: np.ndarray  # (k, d)
     cell: np.ndarray  # (m,)
 
 
 def _sampled(
-    features: np.ndarray, new: np.ndarray, groups: np.ndarray | None, seed: int, rng: np.random.Generator
+    features: np.ndarray,
+    new: np.ndarray,
+    groups: np.ndarray | None,
+    looks: Callable[[np.ndarray], np.ndarray] | None,
+    seed: int,
+    rng: np.random.Generator,
 ) -> _Sample:
     rows = np.sort(np.concatenate([_some(~new, MOST_OLD, rng), _some(new, MOST_NEW, rng)]))
     units = units_of(new[rows], None if groups is None else groups[rows])
     _require_ways(new[rows], units)
     if not np.isfinite(features[rows]).all():
         raise LearningError("features must be finite, got NaN or infinity; make the features again")
-    space = Space.of(features[rows])
-    points, apart = space.places(features[rows])
+    seen = None if looks is None else looks(rows)
+    space = Space.of(features[rows], seen)
+    points = space.directions(features[rows])
+    towards, apart = space.places(features[rows], seen)
     centres = centres_of(points, seed)
-    return _Sample(rows, new[rows], units, space, points, apart, centres, nearest(points, centres))
+    return _Sample(rows, new[rows], units, space, seen, points, towards, apart, centres, nearest(points, centres))
 
 
 def _some(which: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -179,7 +206,7 @@ def _some(which: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 def _statistics(
     sample: _Sample, labellings: np.ndarray, seed: int, progress: Progress
 ) -> tuple[list[str], list[np.ndarray]]:
-    near = [neighbours(one, one, LISTED, (sample.units, sample.units)) for one in (sample.points, sample.apart)]
+    near = [neighbours(one, one, LISTED, (sample.units, sample.units)) for one in (sample.towards, sample.apart)]
     columns = [measure.stranger_share(labellings, near, OUTSKIRTS)]
     progress("comparing", 1, 3, "")
     columns.append(measure.kernel_distance(labellings, sample.apart, seed))
@@ -190,20 +217,22 @@ def _statistics(
     return ["strangers", "kernel", "cells", "classifier"], columns
 
 
-def _placed(features: np.ndarray, rows: np.ndarray, sample: _Sample) -> tuple[np.ndarray, np.ndarray, float]:
+def _placed(
+    features: np.ndarray, rows: np.ndarray, sample: _Sample, looks: Callable[[np.ndarray], np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return how far some rows are from the old sample, in units of the limit, their cells, and the share expected."""
     units = sample.units[~sample.new]
-    old = [one[~sample.new] for one in (sample.points, sample.apart)]
+    old = [one[~sample.new] for one in (sample.towards, sample.apart)]
     known = [neighbours(one, one, KTH, (units, units)).distances[:, -1] for one in old]
     limits = [limit_of(one, EXPECTED / len(old)) for one in known]
     distance, cell = np.zeros(len(rows)), np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), _BLOCK):
         part = slice(start, start + _BLOCK)
-        places = sample.space.places(features[rows[part]])
+        places = sample.space.places(features[rows[part]], None if looks is None else looks(rows[part]))
         for place, before, (limit, _) in zip(places, old, limits, strict=True):
             apart = neighbours(place, before, KTH, None).distances[:, -1]
             distance[part] = np.maximum(distance[part], apart / limit if limit > 0 else 2.0 * (apart > 0))
-        cell[part] = nearest(places[0], sample.centres)
+        cell[part] = nearest(places[0][:, : features.shape[1]], sample.centres)
     return distance, cell, min(1.0, sum(share for _, share in limits))
 
 
@@ -236,6 +265,21 @@ def _shifts(predicted: np.ndarray, new: np.ndarray, n_classes: int) -> tuple[Shi
     there = np.bincount(predicted[~new], minlength=n_classes) / (~new).sum()
     order = np.argsort(-np.abs(here - there), kind="stable").tolist()
     return tuple(Shift(one, float(here[one]), float(there[one])) for one in order)
+
+
+def _look_shifts(moved: np.ndarray, sample: _Sample) -> tuple[LookShift, ...]:
+    """Return the looks that shifted more than chance shifts any of them, given shifts (b, l), the surest first."""
+    assert sample.looks is not None
+    far = np.abs(moved)
+    largest = far.max(axis=1)
+    chances = np.array([np.mean(largest >= own - 1e-9) for own in far[0]])
+    found = []
+    for one in np.lexsort((-far[0], chances)).tolist():
+        new, old = (sample.looks[which, one] for which in (sample.new, ~sample.new))
+        if chances[one] <= ALARM and np.isfinite(new).any() and np.isfinite(old).any():
+            above = np.mean(new[np.isfinite(new)] > np.nanmedian(old))
+            found.append(LookShift(one, float(above), float(chances[one])))
+    return tuple(found)
 
 
 def _require(features: np.ndarray, new: np.ndarray, groups: np.ndarray | None, predicted: np.ndarray | None) -> None:

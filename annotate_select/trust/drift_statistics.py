@@ -12,7 +12,7 @@ import numpy as np
 
 from annotate_select.trust.strangers import Neighbours, strangers
 
-__all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "kernel_distance", "stranger_share"]
+__all__ = ["classifier_auc", "divergence", "excess", "g_statistic", "kernel_distance", "rank_shifts", "stranger_share"]
 
 FOLDS = 5
 FREQUENCIES, PAIRS = 256, 2_000
@@ -94,6 +94,21 @@ def kernel_distance(labellings: np.ndarray, points: np.ndarray, seed: int) -> np
     n_new = labellings.sum(axis=1, keepdims=True)
     sums = labellings.astype(np.float64) @ waves  # what is left of all rows, which sum to 0, is minus that
     return np.asarray(((sums / n_new + sums / (labellings.shape[1] - n_new)) ** 2).sum(axis=1))
+
+
+def rank_shifts(labellings: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return (b, l) by how many standard deviations of chance new rows rank above old ones in each column of (n, l).
+
+    Wilcoxon's rank sum; a missing value, NaN, ranks in the middle.
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.nan_to_num(rankdata(values, axis=0, nan_policy="omit"), nan=0.0)  # (n, l), 0 of what is missing
+    known = np.isfinite(values)
+    ranks = np.where(known, ranks - ranks.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
+    n, n_new = len(values), labellings.sum(axis=1, keepdims=True)
+    spread = np.sqrt(np.square(ranks).sum(axis=0) / max(n - 1, 1) * n_new * (n - n_new) / n)  # without replacement
+    return np.asarray(labellings.astype(np.float64) @ ranks / np.maximum(spread, 1e-12))
 
 
 def _entropy(seen: np.ndarray, expected: np.ndarray) -> np.ndarray:

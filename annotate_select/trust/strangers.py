@@ -1,7 +1,8 @@
 """How far images are from all earlier ones, and which are farther than those are from each other.
 
 By direction and by distance: the first is the better measure on features of pretrained networks (Sun et al., ICML
-2022), and blind to what an autoencoder puts into the length, as when a picture is all noise.
+2022), and blind to what an autoencoder puts into the length, as when a picture is all noise. Where it is known how
+images look besides, that stands beside the direction: features that learned to overlook light say nothing of it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["EXPECTED", "KTH", "LISTED", "Neighbours", "Space", "limit_of", "neighbours", "strangers", "to_earlier"]
+__all__ = [
+    "EXPECTED",
+    "KTH",
+    "LISTED",
+    "Looks",
+    "Neighbours",
+    "Space",
+    "limit_of",
+    "neighbours",
+    "strangers",
+    "to_earlier",
+]
 
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
 LISTED = 30  # neighbours kept of each image, of which some must be earlier ones
@@ -22,20 +34,44 @@ _BLOCK = 2_048
 
 
 @dataclass(frozen=True, eq=False)
+class Looks:
+    """The mean and the deviation (l,) of how some images look."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, looks: np.ndarray) -> Looks:
+        """Measure looks (n, l), NaN where an image's are not known."""
+        known = looks[np.isfinite(looks).all(axis=1)]
+        if not len(known):
+            return cls(np.zeros(looks.shape[1]), np.ones(looks.shape[1]))
+        deviation = known.std(axis=0)
+        return cls(known.mean(axis=0), np.where(deviation > SAME, deviation, 1.0))
+
+    def scaled(self, looks: np.ndarray) -> np.ndarray:
+        """Return looks (n, l) float32 of usual length 1, as directions have; unknown ones are the mean."""
+        far = (looks - self.mean) / self.deviation / np.sqrt(looks.shape[1])
+        return np.asarray(np.nan_to_num(far, nan=0.0), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Space:
     """The mean of some rows (d,), their usual length from it, and the length below which a row has no direction."""
 
     mean: np.ndarray
     usual: float
     shortest: float
+    looks: Looks | None = None
 
     @classmethod
-    def of(cls, features: np.ndarray) -> Space:
-        """Measure features (n, d)."""
+    def of(cls, features: np.ndarray, looks: np.ndarray | None = None) -> Space:
+        """Measure features (n, d), and how the images look besides, (n, l), NaN where that is not known."""
         values = np.asarray(features, dtype=np.float64)
         mean = values.mean(axis=0)
         shortest = float(ROUNDING * np.sqrt((values**2).sum(axis=1).mean())) or ROUNDING
-        return cls(mean, max(float(np.sqrt(((values - mean) ** 2).sum(axis=1).mean())), shortest), shortest)
+        usual = max(float(np.sqrt(((values - mean) ** 2).sum(axis=1).mean())), shortest)
+        return cls(mean, usual, shortest, None if looks is None else Looks.of(looks))
 
     def directions(self, features: np.ndarray) -> np.ndarray:
         """Return rows (n, d) float32 centred and of length 1; one at the mean, but for rounding, is 0."""
@@ -43,10 +79,17 @@ class Space:
         lengths = np.linalg.norm(centred, axis=1, keepdims=True)
         return np.where(lengths > self.shortest, centred / np.maximum(lengths, self.shortest), 0.0).astype(np.float32)
 
-    def places(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the directions of rows (n, d), and the rows centred and in units of the usual length."""
+    def places(self, features: np.ndarray, looks: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return where rows lie by each measure: directions and looks (n, d or d + l), rows of usual length 1 (n, d)."""
         apart = (np.asarray(features, dtype=np.float64) - self.mean) / self.usual
-        return self.directions(features), apart.astype(np.float32)
+        return self.towards(features, looks), apart.astype(np.float32)
+
+    def towards(self, features: np.ndarray, looks: np.ndarray | None = None) -> np.ndarray:
+        """Return the directions of rows (n, d), with how the images look (n, l) beside them, where that is known."""
+        found = self.directions(features)
+        if self.looks is None or looks is None:
+            return found
+        return np.hstack([found, self.looks.scaled(looks)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, mannwhitneyu, norm
 
 from annotate_select.errors import LearningError
 from annotate_select.trust.drift import drift
+from annotate_select.trust.drift_statistics import rank_shifts
 
 D = 24
 KINDS = np.random.default_rng(7).normal(size=(8, D))
@@ -138,3 +141,65 @@ def test_the_same_seed_gives_the_same_answer_and_nothing_is_changed() -> None:
     first, second = (drift(features, new, seed=4, times=99) for _ in range(2))
     assert (first.p, first.evidence) == (second.p, second.evidence)
     assert np.array_equal(features, before)
+
+
+def seen(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Looks (n, l) by rows."""
+    return lambda rows: values[rows]
+
+
+def test_looks_add_no_false_alarms_for_images_or_for_patients() -> None:
+    rng, alarms, by_patient = np.random.default_rng(0), 0, 0
+    patients = np.repeat(np.arange(30), 5)
+    for at in range(100):
+        features, looks = world(150, rng), rng.normal(size=(150, 6)) ** 3
+        alarms += drift(features, last(110, 40), looks=seen(looks), seed=at, times=99).drifted
+        of_patient = looks[patients]
+        new = np.isin(patients, rng.permutation(30)[:10])
+        by_patient += drift(features, new, groups=patients, looks=seen(of_patient), seed=at, times=99).drifted
+    assert max(alarms, by_patient) <= binom.ppf(0.995, 100, 0.05)
+
+
+def test_what_features_overlook_is_found_by_looks_and_named() -> None:
+    rng = np.random.default_rng(1)
+    features, looks = world(400, rng), rng.normal(size=(400, 4))
+    assert not drift(features, last(300, 100), looks=seen(looks), times=199).drifted
+    looks[300:, 2] -= 1.0
+    looks[::7] = np.nan
+    found = drift(features, last(300, 100), looks=seen(looks), times=199)
+    assert found.drifted
+    assert next(one for one in found.evidence if one.name == "looks").p == found.p
+    (shift,) = found.looks
+    known = looks[300:, 2][np.isfinite(looks[300:, 2])]
+    assert (shift.look, shift.above) == (2, pytest.approx(np.mean(known > np.nanmedian(looks[:300, 2]))))
+    assert shift.above < 0.35
+
+
+def test_strangers_by_looks_alone() -> None:
+    rng = np.random.default_rng(2)
+    features, looks = world(400, rng), rng.normal(size=(400, 4))
+    looks[390:] += 8 * np.sign(rng.normal(size=(10, 4)))
+    found = drift(features, last(300, 100), looks=seen(looks), times=199)
+    assert set(found.rows[found.far].tolist()) >= set(range(390, 400))
+
+
+def test_looks_that_nobody_knows_say_nothing() -> None:
+    rng = np.random.default_rng(3)
+    features, nothing = world(300, rng), np.full((300, 4), np.nan)
+    without = drift(features, last(200, 100), times=99)
+    found = drift(features, last(200, 100), looks=seen(nothing), times=99)
+    assert found.looks == ()
+    assert next(one for one in found.evidence if one.name == "looks").p == 1.0
+    assert found.far.tolist() == without.far.tolist()
+
+
+def test_rank_shifts_are_those_of_the_rank_sum_test() -> None:
+    rng = np.random.default_rng(4)
+    values, new = rng.normal(size=(60, 3)).round(1), last(40, 20)
+    values[5, 1] = values[50, 1] = np.nan
+    found = rank_shifts(new[None], values)[0]
+    for column in (0, 2):
+        here, there = values[new, column], values[~new, column]
+        p = mannwhitneyu(here, there, use_continuity=False, method="asymptotic").pvalue
+        assert 2 * norm.sf(abs(found[column])) == pytest.approx(p, rel=0.02)
+    assert np.isfinite(found).all()

@@ -14,13 +14,28 @@ def test_novelty_is_the_share_of_the_pool_nearer_to_its_neighbour() -> None:
     assert reference.novelty(new).tolist() == [0.0, 0.5, 0.75, 1.0]
 
 
-def test_scales_of_features_do_not_matter() -> None:
+def test_the_scale_of_features_and_that_of_each_look_do_not_matter() -> None:
     rng = np.random.default_rng(0)
     pool, new = rng.normal(size=(300, 5)), rng.normal(size=(20, 5)) * 2
-    scale = np.array([1, 10, 0.01, 1000, 1])
-    same = Reference.of(pool).novelty(new)
-    np.testing.assert_allclose(Reference.of(pool * scale).novelty(new * scale), same)
+    looks, of_new = rng.normal(size=(300, 3)), rng.normal(size=(20, 3))
+    scale = np.array([1, 1000, 0.01])
+    same = Reference.of(pool, lambda rows: looks[rows]).novelty(new, of_new)
+    scaled = Reference.of(100 * pool, lambda rows: looks[rows] * scale).novelty(100 * new, of_new * scale)
+    np.testing.assert_allclose(scaled, same)
     assert same.mean() > 0.5
+
+
+def test_what_is_new_in_direction_in_length_or_in_looks_is_new() -> None:
+    rng = np.random.default_rng(0)
+    axis = np.eye(6)[0]
+    pool, looks = rng.normal(size=(400, 6)) * 0.3 + 3 * axis, rng.normal(size=(400, 2))
+    reference = Reference.of(pool, lambda rows: looks[rows])
+    usual, unusual = np.zeros((1, 2)), np.full((1, 2), 9.0)
+    here, elsewhere = (3 * axis + 0.1)[None], (3 * axis + 5 * np.eye(6)[1])[None]
+    assert reference.novelty(here, usual)[0] < 0.5
+    for features, seen in ((elsewhere, usual), (here, unusual)):
+        assert reference.novelty(features, seen)[0] == 1.0
+    assert reference.novelty(here, np.full((1, 2), np.nan))[0] < 0.5  # what cannot be seen is as usual
 
 
 def test_images_like_the_pool_are_spread_evenly_over_the_ranks() -> None:

@@ -1,0 +1,43 @@
+"""How images of the pool look besides what they show, read from their files when it is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from annotate_select.annotations import images
+from annotate_select.pool.looks import LOOKS, SIDE, looks_of_files
+from annotate_select.progress import Progress, silent
+from annotate_select.steps.embed import image_paths
+from annotate_select.steps.home import Home
+
+__all__ = ["Appearance"]
+
+
+class Appearance:
+    """Looks of images by their database ids (n,), asked for by rows of these; each file is read once.
+
+    They are read at `side` pixels: only what was read at the same size compares.
+    """
+
+    def __init__(self, home: Home, ids: np.ndarray, *, side: int = SIDE, progress: Progress = silent) -> None:
+        self._home, self._ids, self._side, self._progress = home, ids, side, progress
+        self._looks = np.full((len(ids), len(LOOKS)), np.nan)
+        self._read = np.zeros(len(ids), dtype=bool)
+
+    @property
+    def unreadable(self) -> int:
+        """Count the images that were asked for and could not be read."""
+        return int(np.isnan(self._looks[self._read]).any(axis=1).sum())
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Return (m, looks) of rows (m,), NaN for images that cannot be read or have left the pool."""
+        fresh = rows[~self._read[rows]]
+        if len(fresh):
+            table = images.pool_table(self._home.db)
+            place = {int(image_id): at for at, image_id in enumerate(table.ids.tolist())}
+            at = [place.get(image_id, -1) for image_id in self._ids[fresh].tolist()]
+            there = [position for position in at if position >= 0]
+            found = looks_of_files(image_paths(self._home, table, there), self._side, self._progress)
+            self._looks[fresh[[position >= 0 for position in at]]] = found
+            self._read[fresh] = True
+        return np.asarray(self._looks[rows])
