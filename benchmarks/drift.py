@@ -5,8 +5,9 @@
 A check compares 600 old images of a labelled set with a window of new ones, all drawn by chance. Unchanged: the window
 is of the same set, and every alarm is false; features were learned from the whole set, or (frozen) from the 600 old
 images alone, as in a project whose encoder is older than its new images. Foreign images in a window of 150 are of a
-class that the old images lack, or of another set. Sets that are not there are left out; without any, scikit-learn's
-digits serve.
+class that the old images lack, of another set, or of the set itself, two fifths darker or blurred. Every check also has
+the looks of the images, as `check drift` does. Sets that are not there are left out; without any, scikit-learn's digits
+serve.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
+import novelty
 import numpy as np
 
+from annotate_select.pool.looks import LOOKS, looks
 from annotate_select.trust.drift import drift
 from annotate_select.trust.intervals import wilson
 
@@ -28,21 +31,22 @@ OLD, SIZES, SHARES = 600, (50, 150, 400), (0.05, 0.1, 0.2)
 WINDOW = 150  # of the power
 TIMES = 199
 MOST_FOREIGN = 400
+SIDE = 64  # pixels
+CHANGES = ("darker", "blurred")  # see novelty.py
 FROZEN = 2_000  # images that a frozen encoder sees, the first 600 of them while it learns
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Features (n, d) of a world, of a class it lacks and of another set, (a, d) and (b, d), by the same encoder.
+    """Features and looks side by side (n, d + looks): of a world, and of what is foreign to it, by the same encoder.
 
-    `frozen` are features of the world by an encoder that learned from the first 600 of them.
+    `frozen` are those of the world by an encoder that learned from the first 600 of them.
     """
 
     name: str
     world: np.ndarray
     frozen: np.ndarray
-    withheld: tuple[str, np.ndarray]
-    other: tuple[str, np.ndarray]
+    foreign: dict[str, np.ndarray]
 
 
 def cases(kind: str, data: Path) -> list[Case]:
@@ -56,42 +60,46 @@ def _case(name: str, lacks: str, other: str, kind: str, data: Path) -> Case:
     file = datasets.CACHE / f"drift-{name}-{other}-{kind}.npz"
     if not file.exists():
         home, away = datasets.load(name, data), datasets.load(other, data)
-        some = np.sort(np.random.default_rng(0).permutation(len(away.labels))[:MOST_FOREIGN])
-        away = _part(away, some)
+        rows = np.random.default_rng(1).permutation(np.flatnonzero(home.labels != home.classes.index(lacks)))
+        mine = datasets.decoded(home, SIDE)
+        some = mine[rows[:MOST_FOREIGN]]
+        foreign = {
+            lacks: mine[home.labels == home.classes.index(lacks)][:MOST_FOREIGN],
+            other: datasets.decoded(away, SIDE)[np.random.default_rng(0).permutation(len(away.labels))[:MOST_FOREIGN]],
+            **{change: novelty.changed(some, change) for change in CHANGES},
+        }
+        world, *strange = _seen(kind, mine, [mine[rows], *foreign.values()])
+        (frozen,) = _seen(kind, mine[rows[:OLD]], [mine[rows[:FROZEN]]])
         datasets.CACHE.mkdir(exist_ok=True)
-        number = home.classes.index(lacks)
-        mine, theirs = ENCODERS[kind](home, [home, away])
-        rows = np.random.default_rng(1).permutation(np.flatnonzero(home.labels != number))[:FROZEN]
-        some = _part(home, rows)
-        (frozen,) = ENCODERS[kind](_part(home, rows[:OLD]), [some])
-        world, withheld = mine[home.labels != number], mine[home.labels == number]
-        np.savez(file, world=world, withheld=withheld, other=theirs, frozen=frozen)
+        np.savez(file, world=world, frozen=frozen, **dict(zip(foreign, strange, strict=True)))
     with np.load(file) as stored:
-        return Case(name, stored["world"], stored["frozen"], (lacks, stored["withheld"]), (other, stored["other"]))
+        parts = {one: stored[one] for one in (lacks, other, *CHANGES)}
+        return Case(name, stored["world"], stored["frozen"], parts)
 
 
-def _part(found: datasets.DataSet, rows: np.ndarray) -> datasets.DataSet:
-    return datasets.DataSet(found.name, [found.images[row] for row in rows.tolist()], found.labels[rows], found.classes)
+def _seen(kind: str, learned: np.ndarray, seen: list[np.ndarray]) -> list[np.ndarray]:
+    """Return features and looks of images, by an encoder that learned from `learned` (n, H, W, 3)."""
+    return [np.hstack([made, looks(one)]) for made, one in zip(ENCODERS[kind](learned, seen), seen, strict=True)]
 
 
-def _pixels(learned: datasets.DataSet, seen: list[datasets.DataSet]) -> list[np.ndarray]:
+def _pixels(learned: np.ndarray, seen: list[np.ndarray]) -> list[np.ndarray]:
     """Return 64 principal components of pixels at 32 x 32."""
     from sklearn.decomposition import PCA
 
-    def flat(one: datasets.DataSet) -> np.ndarray:
-        return datasets.decoded(one, 32).reshape(len(one.labels), -1).astype(np.float32) / 255
+    def flat(some: np.ndarray) -> np.ndarray:
+        halves = some.reshape(len(some), SIDE // 2, 2, SIDE // 2, 2, 3).mean(axis=(2, 4))
+        return np.asarray(halves.reshape(len(some), -1).astype(np.float32) / 255)
 
     model = PCA(64, random_state=0).fit(flat(learned))
     return [model.transform(flat(one)) for one in seen]
 
 
-def _autoencoder(learned: datasets.DataSet, seen: list[datasets.DataSet]) -> list[np.ndarray]:
+def _autoencoder(learned: np.ndarray, seen: list[np.ndarray]) -> list[np.ndarray]:
     """Return features of the package's default autoencoder."""
     from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 
-    config = AutoencoderConfig(image_size=64, seconds=120.0)
-    encoder = Autoencoder(config).fit(datasets.decoded(learned, 64))
-    return [encoder.encode(datasets.decoded(one, 64)) for one in seen]
+    encoder = Autoencoder(AutoencoderConfig(image_size=SIDE, seconds=120.0)).fit(learned)
+    return [encoder.encode(one) for one in seen]
 
 
 ENCODERS = {"pixels": _pixels, "autoencoder": _autoencoder}
@@ -101,16 +109,19 @@ def _digits() -> Case:
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    flat, rng = found.data / 16, np.random.default_rng(0)
-    foreign = rng.random((MOST_FOREIGN, flat.shape[1]))
-    world = flat[found.target != 9]
-    return Case("digits", world, world, ("9", flat[found.target == 9]), ("noise", foreign))
+    images = np.repeat(np.repeat(np.repeat((found.images * 15.9).astype(np.uint8)[..., None], 3, 3), 8, 1), 8, 2)
+    mine, nine = np.random.default_rng(0).permutation(images[found.target != 9]), images[found.target == 9]
+    strange = [nine, *(novelty.changed(mine[:MOST_FOREIGN], one) for one in CHANGES)]
+    world, *foreign = _seen("pixels", mine, [mine, *strange])
+    return Case("digits", world, world, dict(zip(("9", *CHANGES), foreign, strict=True)))
 
 
 def alarm(world: np.ndarray, old: np.ndarray, window: np.ndarray, seed: int) -> bool:
     """Say whether drift is found in a window of rows of a world, as compared with old ones."""
-    features = np.concatenate([world[old], window]).astype(np.float32)
-    return drift(features, np.arange(len(features)) >= len(old), seed=seed, times=TIMES).drifted
+    both = np.concatenate([world[old], window])
+    features, seen = both[:, : -len(LOOKS)].astype(np.float32), both[:, -len(LOOKS) :]
+    new = np.arange(len(both)) >= len(old)
+    return drift(features, new, looks=lambda rows: seen[rows], seed=seed, times=TIMES).drifted
 
 
 def calm(case: Case, n_new: int, seed: int) -> bool:
@@ -161,7 +172,7 @@ def main() -> None:
             alarms.append([calm_frozen(case, seed) for seed in range(given.windows)])
             all_false = [before + now for before, now in zip(all_false, alarms, strict=True)]
             false = [rate(one) for one in alarms]
-            for which, foreign in (case.withheld, case.other):
+            for which, foreign in case.foreign.items():
                 found = [rate([changed(case, foreign, one, seed) for seed in range(given.power)]) for one in SHARES]
                 print("| " + " | ".join([case.name, kind, *false, which, *found]) + " |", flush=True)
                 false = [""] * len(false)

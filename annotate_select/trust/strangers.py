@@ -80,7 +80,7 @@ class Space:
         return np.where(lengths > self.shortest, centred / np.maximum(lengths, self.shortest), 0.0).astype(np.float32)
 
     def places(self, features: np.ndarray, looks: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return where rows lie by each measure: directions and looks (n, d or d + l), rows of usual length 1 (n, d)."""
+        """Return where rows lie: their directions and looks (n, d or d + l), and rows of usual length 1 (n, d)."""
         apart = (np.asarray(features, dtype=np.float64) - self.mean) / self.usual
         return self.towards(features, looks), apart.astype(np.float32)
 
