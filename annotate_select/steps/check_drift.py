@@ -125,7 +125,8 @@ class DriftReport:
             lines.append(f"most of these in {most.when}: {most.strangers:,} of {counted(most.n, 'new image')}")
         lines += [_kind(one) for one in self.kinds[:3]]
         if self.looks:
-            lines.append(f"new images look different: {listed([_look(one) for one in self.looks], most=3)}")
+            told = listed([f"{one.words} ({one.share:.0%})" for one in self.looks], most=3)
+            lines.append(f"new images look different: {told}; so are 50% of the old ones")
         lines += [_apart(one) for one in self.evidence if one.name == "classifier" and self.drifted]
         moved = next((one for one in self.evidence if one.name == "classes"), None)
         if moved is not None and moved.p <= ALARM:
@@ -260,10 +261,6 @@ def _look_change(one: LookShift) -> LookChange:
     look = LOOKS[one.look]
     more = one.above >= 0.5
     return LookChange(look.name, look.more if more else look.less, one.above if more else 1 - one.above, one.p)
-
-
-def _look(one: LookChange) -> str:
-    return f"{one.words} than the usual old one ({one.share:.0%} of them; 50 % is chance)"
 
 
 def _note(learned: bool, unreadable: int) -> str | None:
