@@ -5,16 +5,17 @@ from __future__ import annotations
 import faiss
 import numpy as np
 
-from annotate_select.selection.geometry import BLOCK, Workers
+from annotate_select.selection.geometry import CACHED, Workers
 
 __all__ = ["assign", "centroids", "middles"]
 
-ITERATIONS = 20
+# The first steps move centroids far, wherever few rows say to; the last ones need all. 20 on all are no better.
+STEPS_ON_SOME, STEPS_ON_ALL = 8, 4
 # Rows to train on for each centroid: more change a centroid by less than the choice of the first ones does.
 MOST_POINTS, LEAST_POINTS = 256, 64
 ENOUGH_POINTS = 2**16  # in all, once there are LEAST_POINTS for each
 FLAT = 2048  # more clusters than these are found in two levels, or the cost grows with their square
-START_POINTS = 32  # rows a centroid that the first centroids are drawn from
+START_POINTS = 32  # rows a centroid that the first centroids are drawn from, and that the first steps are taken on
 SAME = 1e-6  # squared distances below are rounding of float32
 LEAST_WEIGHT = 1e-6  # of the mean: a cluster of no weight at all would have no centroid
 
@@ -32,30 +33,27 @@ def centroids(
     if k > FLAT:
         return _two_levels(points, rows, k, hashes, seed, weights)
     rows = _sample(rows, hashes, max(k * LEAST_POINTS, min(k * MOST_POINTS, ENOUGH_POINTS)))
-    kmeans = faiss.Kmeans(
-        points.shape[1],
-        k,
-        niter=ITERATIONS,
-        seed=seed & 0x7FFFFFFF,
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=MOST_POINTS,
-    )
     training, mass = np.ascontiguousarray(points[rows]), _mass(weights, rows)
+    seed &= 0x7FFFFFFF
+    some = np.sort(np.random.default_rng(seed).permutation(len(rows))[: k * START_POINTS])
+    few, their_mass = training[some], None if mass is None else mass[some]
     with Workers():  # FAISS has threads of its own, and each would wait for those of BLAS
-        kmeans.train(training, weights=mass, init_centroids=_apart(training, k, mass, seed))
-    return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
+        found = _moved(few, their_mass, _apart(few, k, their_mass, seed), STEPS_ON_SOME, seed)
+        return _moved(training, mass, found, STEPS_ON_ALL, seed)
 
 
 def assign(points: np.ndarray, rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for each of `rows` the number of the centroid of the largest cosine, and that cosine."""
     number = np.empty(len(rows), dtype=np.int64)
     cosine = np.empty(len(rows), dtype=np.float32)
-    step = max(1, BLOCK // max(centres.shape))
-    for start in range(0, len(rows), step):
-        cosines = points[rows[start : start + step]] @ centres.T  # (b, k)
-        number[start : start + step] = cosines.argmax(axis=1)
-        cosine[start : start + step] = cosines.max(axis=1)
+
+    def look(here: slice) -> None:
+        cosines = points[rows[here]] @ centres.T  # (b, k)
+        number[here] = cosines.argmax(axis=1)
+        cosine[here] = np.take_along_axis(cosines, number[here, None], axis=1)[:, 0]
+
+    with Workers() as workers:
+        workers.map(look, len(rows), max(1, CACHED // max(centres.shape)))
     return number, cosine
 
 
@@ -67,18 +65,32 @@ def middles(cluster: np.ndarray, cosine: np.ndarray, hashes: np.ndarray) -> np.n
     return order[first]
 
 
+def _moved(points: np.ndarray, mass: np.ndarray | None, centres: np.ndarray, steps: int, seed: int) -> np.ndarray:
+    """Return the centroids (k, d) after some steps of spherical k-means on all points (m, d) float32."""
+    kmeans = faiss.Kmeans(
+        points.shape[1],
+        len(centres),
+        niter=steps,
+        seed=seed,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=MOST_POINTS,
+    )
+    kmeans.train(points, weights=mass, init_centroids=centres)
+    return np.nan_to_num(np.asarray(kmeans.centroids, dtype=np.float32))
+
+
 def _apart(points: np.ndarray, k: int, mass: np.ndarray | None, seed: int) -> np.ndarray:
     """Return k of the points to start from, drawn by their squared distance to those before (k-means++, 2007)."""
-    rng = np.random.default_rng(seed & 0x7FFFFFFF)
-    some = np.sort(rng.permutation(len(points))[: k * START_POINTS])
-    points, mass = points[some], np.ones(len(some)) if mass is None else mass[some]
-    gaps = np.full(len(some), 2.0)
+    rng = np.random.default_rng([seed, 1])
+    weight = np.ones(len(points)) if mass is None else mass
+    gaps = np.full(len(points), 2.0)
     chosen = np.empty(k, dtype=np.int64)
     for place in range(k):
-        reach = np.cumsum(gaps * mass)
+        reach = np.cumsum(gaps * weight)
         # Fewer different points than k leave no distance to draw by.
         drawn = rng.random() * reach[-1] if reach[-1] > 0 else -1.0
-        chosen[place] = np.searchsorted(reach, drawn, side="right") if drawn >= 0 else rng.integers(len(some))
+        chosen[place] = np.searchsorted(reach, drawn, side="right") if drawn >= 0 else rng.integers(len(points))
         gaps = np.minimum(gaps, np.maximum(2.0 - 2.0 * (points @ points[chosen[place]]) - SAME, 0.0))
     return points[chosen]
 

@@ -72,8 +72,8 @@ def typicality(points: np.ndarray, rows: np.ndarray, sample: np.ndarray, workers
     lengths = np.einsum("ij,ij->i", others, others)
 
     def look(here: slice) -> None:
-        block = points[rows[here]]
-        squared = block @ others.T  # (b, s)
+        block = others if len(rows) <= STEP and sample is rows else points[rows[here]]
+        squared = block @ others.T  # (b, s); with itself, BLAS makes half of it
         squared *= -2
         squared += lengths
         squared += np.einsum("ij,ij->i", block, block)[:, None]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from annotate_select.selection import coverage, farthest
 from annotate_select.selection.clustering import assign, centroids
 from annotate_select.selection.farthest import Traversal, shrink
+from annotate_select.selection.geometry import directions
 from annotate_select.selection.guard import Caps
 from annotate_select.selection.pool import Pool
 from annotate_select.selection.select import select
@@ -198,6 +200,21 @@ def test_centroids_are_k_directions_in_two_levels_too(k: int, monkeypatch: pytes
     assert found.shape == (k, 6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
     assert len(np.unique(assign(points, np.arange(100), found)[0])) > 0.6 * k
+
+
+def test_centroids_are_as_near_as_those_of_many_steps_on_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    middles, share = rng.normal(size=(60, 16)), rng.dirichlet(np.full(60, 0.5))
+    points = directions(middles[rng.choice(60, 4000, p=share)] + 0.5 * rng.normal(size=(4000, 16)))
+    apart = []
+    for seed in range(8):
+        found = centroids(points, np.arange(4000), 40, hashes=np.arange(4000, dtype=np.uint64), seed=seed)
+        many = faiss.Kmeans(16, 40, niter=30, seed=seed, spherical=True, max_points_per_centroid=256)
+        start = points[rng.permutation(4000)[:40]]
+        many.train(points, init_centroids=start)
+        mean = [1 - (points @ each.T).max(axis=1).mean() for each in (found, np.asarray(many.centroids))]
+        apart.append(mean[0] / mean[1])
+    assert np.mean(apart) < 1.01
 
 
 def test_clustering_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
