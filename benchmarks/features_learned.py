@@ -28,12 +28,11 @@ def steadied(data: Path, names: list[str]) -> None:
     print("| set | movement, variance | kNN | " + " | ".join(f"head, {count} a class" for count in FEW) + " |")
     print("|---" * (3 + len(FEW)) + "|")
     for name in names:
-        codes, moved, labels = _codes(name, data)
+        reduced, moved, labels = _reduced(name, data)
         sizes = np.bincount(labels)
         uneven = bool(sizes.max() >= 10 * sizes.min())
         for share, evened in SHARES:
-            weight, bias = steady(codes, moved, 0, share)
-            points = codes @ weight.T + bias
+            points = reduced @ steady(moved, share)
             weight, bias = components(points, 128, 0, evened)
             space = points @ weight.T + bias
             near = accuracy(space, labels, space, labels, balanced=uneven)
@@ -58,21 +57,18 @@ def supervised(data: Path, names: list[str]) -> None:
 
     print("| set | labels a class | head | its log loss | cross-validation says | kNN | kNN, others |\n|" + "---|" * 7)
     for name in names:
-        codes, moved, labels = _codes(name, data)
-        weight, bias = steadied(codes, moved, 0, STEADIED)
-        codes = codes @ weight.T + bias
+        points, moved, labels = _reduced(name, data)
+        points = points @ steadied(moved, STEADIED)
         for count in LABELS:
-            found = np.mean([_fed_back(codes, labels, count, seed) for seed in range(SEEDS)], axis=0)
+            found = np.mean([_fed_back(points, labels, count, seed) for seed in range(SEEDS)], axis=0)
             digits = (1, 2, 1, 1, 1)
             cells = [f"{one:.{d}f} -> {two:.{d}f}" for (one, two), d in zip(found, digits, strict=True)]
             print(f"| {name} | {count} | " + " | ".join(cells) + " |", flush=True)
 
 
-def _codes(name: str, data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the codes (n, 3600) of a set by its own dictionary, how far views move them, and its labels."""
-    import torch
-
-    from annotate_select.features.dictionary import learn, shifts
+def _reduced(name: str, data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the points (n, 512) of a set by its own dictionary, how far views move them, and its labels."""
+    from annotate_select.features.dictionary import WIDE, learn, reduced, shifts
     from annotate_select.features.images import Images
     from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder
     from annotate_select.progress import silent
@@ -82,13 +78,11 @@ def _codes(name: str, data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     images, encoder = Images(datasets.decoded(found, config.image_size), config.image_size), DictionaryEncoder(config)
     rows = np.arange(len(images))
     learn(encoder, images, rows, config, silent)
-    with torch.no_grad():
-        parts = [encoder.code(images.batch(rows[at : at + 256])).numpy() for at in range(0, len(rows), 256)]
-    codes = np.concatenate(parts)
-    return codes, shifts(encoder, images, codes, rows, config, silent), found.labels
+    affine, points = reduced(encoder, images, rows, WIDE, config.seed, silent)
+    return points, shifts(encoder, images, points, rows, affine, config, silent), found.labels
 
 
-def _fed_back(codes: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _fed_back(points: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Return the five figures (5, 2), without labels and with `count` a class."""
     from annotate_select.features.dictionary import LONGER, components, guided_components
 
@@ -100,11 +94,11 @@ def _fed_back(codes: np.ndarray, labels: np.ndarray, count: int, seed: int) -> n
     def space(rows: np.ndarray | None) -> np.ndarray:
         known = np.full(len(labels), -1)
         if rows is None:
-            weight, bias = components(codes, 128, 0, 0.0)
+            weight, bias = components(points, 128, 0, 0.0)
         else:
             known[rows] = labels[rows]
-            weight, bias = guided_components(codes, known, 128, 0, LONGER, 0.0)
-        return np.asarray(codes @ weight.T + bias)
+            weight, bias = guided_components(points, known, 128, 0, LONGER, 0.0)
+        return np.asarray(points @ weight.T + bias)
 
     half = classes[: (len(classes) + 1) // 2]
     others = np.flatnonzero(~np.isin(labels, half))

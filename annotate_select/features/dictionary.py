@@ -10,6 +10,7 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import torch
+from torch import Tensor
 
 from annotate_select.features.guided import UNLABELLED, stretch
 from annotate_select.features.images import Images
@@ -17,7 +18,7 @@ from annotate_select.features.network import AutoencoderConfig, DictionaryEncode
 from annotate_select.features.views import augmented, is_grey
 from annotate_select.progress import Progress
 
-__all__ = ["components", "guided_components", "learn", "shifts", "steadied"]
+__all__ = ["components", "guided_components", "learn", "reduced", "shifts", "steadied"]
 
 MOST_PATCHES = 100_000  # 250 for each of 400 atoms
 MOST_CODED = 10_000  # images that decide the projection
@@ -27,13 +28,16 @@ SILENT = 0.75  # of all answers lie below the threshold
 SHRINKAGE = 0.01  # share of the mean variance added to each direction of the latent, for the same reason
 EVENED = 1 / 3  # of the differences in variance between directions: 0 keeps all, 1 whitens
 STEADIED = 0.75  # the same for how far views of an image move: see benchmarks/FEATURES.md
-MOST_MOVED = 4000  # views that decide it
+MOST_REDUCED = 4000  # images that decide which directions are looked at
+MOST_MOVED = 4000  # views that decide what is evened out
 VIEWS_EACH = 8  # of an image at most, where images are few
 DAMPING = 0.1  # share of the mean movement added to each direction, so that those hardly seen do not blow up
 WIDE = 512  # directions in which movement is looked at
 ROUNDS = 12  # of k-means: later ones move hardly an atom
 WIDER = 4  # times as many directions as are kept, where labels decide which are
 LONGER = 2.0  # times as long, and once more, as directions that foresee every label become
+
+Affine = tuple[np.ndarray, np.ndarray]  # weight (k, c) and bias (k,)
 
 
 def learn(
@@ -55,73 +59,94 @@ def learn(
     chosen = np.sort(rng.permutation(rows)[:MOST_CODED])
     if labels is not None:
         chosen = np.union1d(chosen, np.flatnonzero(labels != UNLABELLED))
-    points = _coded(encoder, images, chosen, progress)
-    steady, evened = None, EVENED
-    if config.invariance > 0:
-        moved = shifts(encoder, images, points, chosen, config, progress)
-        steady = steadied(points, moved, config.seed, STEADIED * config.invariance)
-        points, evened = points @ steady[0].T + steady[1], 0.0  # evened out enough
     dim = encoder.project.out_features
+    (wide, shift), points = reduced(encoder, images, chosen, max(WIDE, dim), config.seed, progress)
+    evened = EVENED
+    if config.invariance > 0:
+        moved = shifts(encoder, images, points, chosen, (wide, shift), config, progress)
+        turn = steadied(moved, STEADIED * config.invariance)
+        points, wide, shift, evened = points @ turn, turn @ wide, turn @ shift, 0.0  # evened out enough
     if labels is None:
         weight, bias = components(points, dim, config.seed, evened)
     else:
         told = labels[chosen]
         weight, bias = guided_components(points, told, dim, config.seed, LONGER * config.supervised, evened)
-    if steady is not None:
-        weight, bias = weight @ steady[0], bias + weight @ steady[1]
-    encoder.project.weight.copy_(torch.from_numpy(weight))
-    encoder.project.bias.copy_(torch.from_numpy(bias))
+    encoder.project.weight.copy_(torch.from_numpy(weight @ wide))
+    encoder.project.bias.copy_(torch.from_numpy(bias + weight @ shift))
 
 
-def steadied(codes: np.ndarray, moved: np.ndarray, seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight (k, c) and bias (k,) after which views of an image move nearly equally far in every direction.
+def steadied(moved: np.ndarray, share: float) -> np.ndarray:
+    """Return a symmetric matrix (k, k) after which views of an image move nearly equally far in every direction.
 
-    `codes` (n, c) are of images, `moved` (m, c) differences between a view's code and its image's. So what a change of
-    crop, light or colour moves counts less than what it leaves. Movement loses the `share` of its logarithms: with 1
-    this is within-class covariance normalisation (Hatch, Kajarekar and Stolcke, Interspeech 2006), each image a class
-    of its own, and what VICReg strives for where the encoder is linear (Balestriero and LeCun, NeurIPS 2022).
+    `moved` (m, k) are differences between a view's point and its image's. So what a change of crop, light or colour
+    moves counts less than what it leaves. Movement loses the `share` of its logarithms: with 1 this is within-class
+    covariance normalisation (Hatch, Kajarekar and Stolcke, Interspeech 2006), each image a class of its own, and what
+    VICReg strives for where the encoder is linear (Balestriero and LeCun, NeurIPS 2022).
     """
-    weight, bias = components(codes, min(WIDE, *codes.shape), seed, evened=0.0)
-    steps = (moved @ weight.T).astype(np.float64)  # (m, k)
+    steps = moved.astype(np.float64)
     spread, axes = np.linalg.eigh(steps.T @ steps / max(1, len(steps)))
     if not spread.sum() > 0:
-        return weight, bias  # nothing moves: images of one colour
+        return np.eye(moved.shape[1], dtype=np.float32)  # nothing moves: images of one colour
     scale = (spread.clip(min=0) / spread.mean() + DAMPING) ** (-share / 2)
-    turn = ((axes * scale) @ axes.T).astype(np.float32)  # (k, k)
-    return turn @ weight, turn @ bias
+    return np.asarray((axes * scale) @ axes.T, dtype=np.float32)
 
 
-def _coded(encoder: DictionaryEncoder, images: Images, rows: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the codes (m, c) of these rows."""
-    codes = np.empty((len(rows), encoder.project.in_features), np.float32)
-    with torch.no_grad():
-        for start in range(0, len(rows), BATCH):
-            part = images.batch(rows[start : start + BATCH]).to(encoder.filters.device)
-            codes[start : start + len(part)] = encoder.code(part).cpu().numpy()
-            progress("learning a dictionary", start + len(part), len(rows), "projection")
+def reduced(
+    encoder: DictionaryEncoder, images: Images, rows: np.ndarray, dim: int, seed: int, progress: Progress
+) -> tuple[Affine, np.ndarray]:
+    """Return weight (k, c) and bias (k,) that keep the most of codes, k at most `dim`, and the rows' points (n, k).
+
+    Some thousands of rows decide it: codes of all would take half a gigabyte.
+    """
+    first = np.linspace(0, len(rows) - 1, min(len(rows), MOST_REDUCED)).round().astype(np.int64)
+    codes = _coded(encoder, images, rows[first], None, progress)
+    found = components(codes, min(dim, *codes.shape), seed, evened=0.0)
+    points = np.empty((len(rows), len(found[1])), np.float32)
+    points[first] = codes @ found[0].T + found[1]
+    rest = np.setdiff1d(np.arange(len(rows)), first)
+    points[rest] = _coded(encoder, images, rows[rest], found, progress)
+    return found, points
+
+
+def _coded(
+    encoder: DictionaryEncoder, images: Images, rows: np.ndarray, reduce: Affine | None, progress: Progress
+) -> np.ndarray:
+    """Return the codes (m, c) of these rows, or what is left of them (m, k)."""
+    width = encoder.project.in_features if reduce is None else len(reduce[1])
+    codes = np.empty((len(rows), width), np.float32)
+    for start in range(0, len(rows), BATCH):
+        part = images.batch(rows[start : start + BATCH]).to(encoder.filters.device)
+        codes[start : start + len(part)] = _code(encoder, part, reduce)
+        progress("learning a dictionary", start + len(part), len(rows), "projection")
     return codes
+
+
+def _code(encoder: DictionaryEncoder, part: Tensor, reduce: Affine | None) -> np.ndarray:
+    with torch.no_grad():
+        codes = np.asarray(encoder.code(part).cpu().numpy())
+    return codes if reduce is None else codes @ reduce[0].T + reduce[1]
 
 
 def shifts(
     encoder: DictionaryEncoder,
     images: Images,
-    codes: np.ndarray,
+    points: np.ndarray,
     rows: np.ndarray,
+    reduce: Affine,
     config: AutoencoderConfig,
     progress: Progress,
 ) -> np.ndarray:
-    """Return how far views lie from their images, whose codes (n, c) are those of these rows: (m, c)."""
+    """Return how far views lie from their images, whose reduced points (n, k) are those of these rows: (m, k)."""
     generator = torch.Generator().manual_seed(config.seed)
     spread = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_MOVED)).round().astype(np.int64))
     asked = np.tile(spread, min(VIEWS_EACH, -(-MOST_MOVED // len(spread))))[:MOST_MOVED]
     grey = is_grey(images.batch(rows[spread[:BATCH]]))
-    moved = np.empty((len(asked), codes.shape[1]), np.float32)
-    with torch.no_grad():
-        for start in range(0, len(asked), BATCH):
-            part = asked[start : start + BATCH]
-            changed = augmented(images.batch(rows[part]).to(encoder.filters.device), generator, config.views, grey)
-            moved[start : start + len(part)] = encoder.code(changed).cpu().numpy() - codes[part]
-            progress("learning a dictionary", start + len(part), len(asked), "views")
+    moved = np.empty((len(asked), points.shape[1]), np.float32)
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        changed = augmented(images.batch(rows[part]).to(encoder.filters.device), generator, config.views, grey)
+        moved[start : start + len(part)] = _code(encoder, changed, reduce) - points[part]
+        progress("learning a dictionary", start + len(part), len(asked), "views")
     return moved
 
 

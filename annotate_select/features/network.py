@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features.parts import KINDS as PARTS
+from annotate_select.features.parts import Parts
 from annotate_select.features.views import VIEWS, augmented
 
 __all__ = ["KINDS", "AutoencoderConfig", "DictionaryEncoder", "Network", "contrasts", "holed", "vicreg"]
@@ -37,6 +39,7 @@ class AutoencoderConfig:
     image_size: int = 64  # pixels, 8 or more: objects stay recognisable; two cores train hundreds of images a second
     dim: int = 128  # wide enough for tens of classes, small enough that distances mean something
     atoms: int = 400  # filters of the dictionary: twice as many cost twice the time and gave .5 points
+    parts: str = "overlapping"  # of parts.KINDS: over which of an image the dictionary's answers are summed
     width: int = 48  # channels of the first stage; they double with each halving of the image ...
     most_width: int = 192  # ... up to here: wider costs more seconds than it gives on pools of thousands
     epochs: int = 30  # at most; a pool of some hundreds needs them all, and has them in half a minute
@@ -59,6 +62,8 @@ class AutoencoderConfig:
             raise FeaturesError(f"there is no autoencoder of kind {self.kind!r}; choose one of {', '.join(KINDS)}")
         if self.views not in VIEWS:
             raise FeaturesError(f"there are no views {self.views!r}; choose one of {', '.join(VIEWS)}")
+        if self.parts not in PARTS:
+            raise FeaturesError(f"there are no parts {self.parts!r}; choose one of {', '.join(PARTS)}")
         least = {"image_size": 8, "dim": 1, "width": 1, "most_width": 1, "epochs": 1, "most_images": 1, "batch_size": 2}
         least |= {"atoms": 1, "patience": 1, "seed": 0, "invariance": 0, "supervised": 0, "weight_decay": 0}
         for name, low in least.items():
@@ -71,21 +76,24 @@ class AutoencoderConfig:
 
     def architecture(self) -> dict[str, object]:
         """Return the settings that decide the encoder's shape."""
-        names = ("kind", "image_size", "dim", "atoms")
+        names: tuple[str, ...] = ("kind", "image_size", "dim", "atoms")
         if self.kind != "dictionary":  # as it was written when these were the only ones
             names = ("image_size", "dim", "width", "most_width")
+        elif self.parts != "thirds":  # the only ones there were
+            names = (*names, "parts")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
     def of(cls, stored: dict[str, object]) -> AutoencoderConfig:
-        """Make settings of stored ones; those from before there were kinds are `joint`, or `plain`."""
+        """Make settings of stored ones: of before there were kinds, `joint` or `plain`; of before parts, thirds."""
         if "kind" not in stored:
             stored = {**stored, "kind": "joint" if stored.get("invariance", 1.0) else "plain"}
+        stored = {"parts": "thirds", **stored}
         return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})  # type: ignore[arg-type]
 
 
 class DictionaryEncoder(nn.Module):
-    """How strongly each patch answers to each atom of a dictionary, averaged over 3 x 3 parts of the image, projected.
+    """How strongly each patch answers to each atom of a dictionary, summed over parts of the image, projected.
 
     Answers below the threshold count nothing (Coates and Ng, "The importance of encoding versus training with sparse
     coding and vector quantization", ICML 2011, sec. 2.2); the square root keeps a common texture from drowning the
@@ -101,19 +109,20 @@ class DictionaryEncoder(nn.Module):
         self.patch = 6 if self.stride == 1 else 4 * self.stride
         self.register_buffer("filters", torch.zeros(config.atoms, 3, self.patch, self.patch))
         self.register_buffer("threshold", torch.zeros(config.atoms))
-        self.project = nn.Linear(config.atoms * PARTS**2, config.dim).requires_grad_(False)
+        self.parts = Parts(config.parts, (config.image_size - self.patch) // self.stride + 1)
+        self.project = nn.Linear(config.atoms * self.parts.count, config.dim).requires_grad_(False)
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
     def code(self, x: Tensor) -> Tensor:
-        """Return the answers (b, 9 atoms) of images (b, 3, H, W) in 0..1."""
-        parts = []
+        """Return the answers (b, parts x atoms) of images (b, 3, H, W) in 0..1."""
+        codes = []
         for part in x.contiguous(memory_format=torch.channels_last).split(AT_ONCE):  # type: ignore[no-untyped-call]
             deviation = contrasts(part, self.patch, self.stride)[1]  # (b, 1, h, w)
             answers = F.conv2d(part - 0.5, self.filters, stride=self.stride)  # (b, atoms, h, w); filters sum to 0
             answers = answers.div_(deviation).sub_(self.threshold[:, None, None]).relu_()
-            parts.append(F.adaptive_avg_pool2d(answers, PARTS).flatten(1).sqrt_())  # (b, 9 atoms)
-        return torch.cat(parts)
+            codes.append(self.parts(answers).sqrt_())  # (b, parts x atoms)
+        return torch.cat(codes)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
@@ -121,7 +130,6 @@ class DictionaryEncoder(nn.Module):
         return z
 
 
-PARTS = 3  # the image's answers are averaged in 3 x 3 parts: 2 x 2 lost 2 points, 4 x 4 gained on one set of nine
 AT_ONCE = 48  # images whose answers fit a core's cache
 CONTRAST = 0.01  # added to a patch's variance, so that noise in a flat patch stays small
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 import torch
 
 from annotate_select.errors import FeaturesError
+from annotate_select.features import dictionary
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.dictionary import DAMPING, components, learn, steadied
+from annotate_select.features.dictionary import DAMPING, components, learn, reduced, steadied
 from annotate_select.features.images import Images
 from annotate_select.features.network import CONTRAST, KINDS, DictionaryEncoder
+from annotate_select.features.parts import KINDS as PARTS
+from annotate_select.features.parts import windows
 from annotate_select.progress import silent
 
 
@@ -33,9 +37,10 @@ def learned(images: np.ndarray, **changes: object) -> DictionaryEncoder:
 
 
 @pytest.mark.parametrize("size", [8, 16, 33, 64, 70])
-def test_its_code_is_the_answers_of_single_patches_averaged_in_nine_parts(size: int) -> None:
+@pytest.mark.parametrize("parts", PARTS)
+def test_its_code_is_the_answers_of_single_patches_summed_over_parts(size: int, parts: str) -> None:
     images = noise(3, size)
-    encoder = learned(images)
+    encoder = learned(images, parts=parts)
     x = images[0].transpose(2, 0, 1) / 255.0  # (3, H, W)
     p, places = encoder.patch, range(0, size - encoder.patch + 1, encoder.stride)
     filters, threshold = encoder.filters.numpy().astype(float), encoder.threshold.numpy()
@@ -45,9 +50,13 @@ def test_its_code_is_the_answers_of_single_patches_averaged_in_nine_parts(size: 
             patch = x[:, top : top + p, left : left + p]
             normal = (patch - patch.mean()) / np.sqrt(patch.var() + CONTRAST)
             answers[:, i, j] = np.maximum((filters * normal).sum(axis=(1, 2, 3)) - threshold, 0)
-    parts = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(answers), 3).numpy()
+    if parts == "thirds":
+        summed = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(answers), 3).numpy().reshape(-1)
+    else:
+        sides = [windows(side, len(places)).numpy().astype(float) for side in (1, 5)]
+        summed = np.concatenate([np.einsum("cij,ui,vj->uvc", answers, one, one).reshape(-1) for one in sides])
     code = encoder.code(Images(images, size).batch(np.array([0]))).numpy()
-    np.testing.assert_allclose(code[0], np.sqrt(parts).reshape(-1), atol=2e-3)
+    np.testing.assert_allclose(code[0], np.sqrt(summed), atol=2e-3)
 
 
 def test_a_brighter_or_paler_image_gives_nearly_the_same_features() -> None:
@@ -90,22 +99,29 @@ def test_components_leave_directions_that_are_not_there_at_0() -> None:
 
 
 def test_steadied_shrinks_the_direction_in_which_views_move() -> None:
-    codes = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
     moved = np.outer([1.0, -1.0, 1.0], [3.0, 0.0]).astype(np.float32)  # along the first axis alone
-    weight, bias = steadied(codes, moved, 0, share=0.5)
-    deviation = (codes @ weight.T + bias).std(axis=0)
-    length = np.linalg.norm(weight, axis=0)  # of each axis of the codes
-    assert length[0] / length[1] == pytest.approx((DAMPING / (2 + DAMPING)) ** 0.25, rel=0.01)  # spreads 9 and 0: 2, 0
-    assert deviation.shape == (2,)
-    np.testing.assert_allclose((codes @ weight.T + bias).mean(axis=0), [0, 0], atol=1e-4)
+    turn = steadied(moved, share=0.5)
+    assert turn[0, 0] / turn[1, 1] == pytest.approx((DAMPING / (2 + DAMPING)) ** 0.25)  # spreads 9 and 0: 2, 0
+    np.testing.assert_allclose([turn[0, 1], turn[1, 0]], 0, atol=1e-6)
 
 
-def test_steadied_with_views_that_do_not_move_turns_only() -> None:
-    codes = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    weight, bias = steadied(codes, np.zeros((4, 3), np.float32), 0, share=1.0)
-    points = codes @ weight.T + bias
-    ratio = np.linalg.norm(points[:25] - points[25:], axis=1) / np.linalg.norm(codes[:25] - codes[25:], axis=1)
-    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+def test_steadied_with_views_that_do_not_move_changes_nothing() -> None:
+    np.testing.assert_array_equal(steadied(np.zeros((4, 3), np.float32), share=1.0), np.eye(3))
+
+
+def test_reduced_keeps_distances_and_treats_alike_the_rows_that_decided_and_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = noise(50)
+    encoder, found = learned(images), Images(images, 16)
+    codes = encoder.code(found.batch(np.arange(50))).numpy()
+    for most in (20, 50):
+        monkeypatch.setattr(dictionary, "MOST_REDUCED", most)
+        (weight, bias), points = reduced(encoder, found, np.arange(50), 512, 0, silent)
+        assert points.shape == (50, most)
+        np.testing.assert_allclose(points, codes @ weight.T + bias, atol=1e-3)
+    ratio = np.linalg.norm(points[1:] - points[:-1], axis=1) / np.linalg.norm(codes[1:] - codes[:-1], axis=1)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=0.01)
 
 
 def nearness_of_mirrored(views: str, invariance: float = 1.0) -> float:
@@ -181,3 +197,29 @@ def test_settings_stored_before_there_were_kinds() -> None:
     assert AutoencoderConfig.of({"image_size": 8, "invariance": 1.0}).kind == "joint"
     assert AutoencoderConfig.of({"image_size": 8, "invariance": 0.0}).kind == "plain"
     assert AutoencoderConfig.of({"kind": "dictionary", "image_size": 8}).image_size == 8
+
+
+def test_an_encoder_stored_before_parts_overlapped_stays_as_it_was(tmp_path: Path) -> None:
+    images = noise()
+    encoder = Autoencoder(config(parts="thirds")).fit(images)
+    encoder.save(tmp_path)
+    about = json.loads((tmp_path / "autoencoder.json").read_text())
+    del about["config"]["parts"]
+    (tmp_path / "autoencoder.json").write_text(json.dumps(about))
+    loaded = Autoencoder.load(tmp_path)
+    np.testing.assert_array_equal(loaded.transform(images), encoder.transform(images))
+    assert set(loaded.definition()["architecture"]) == {"kind", "image_size", "dim", "atoms"}  # as it was written
+
+
+def test_windows_weigh_as_much_together_as_the_whole_and_slide() -> None:
+    for places in (3, 27, 29):
+        weight = windows(5, places).numpy()
+        np.testing.assert_allclose(weight.sum(), 1, rtol=1e-5)
+        np.testing.assert_allclose(weight, weight[::-1, ::-1], atol=1e-6)
+    away_from_the_edge = windows(5, 1000).numpy()[:, 300:700].sum(axis=0)
+    np.testing.assert_allclose(away_from_the_edge, 1e-3, rtol=1e-3)  # wherever a thing is, all of it is seen
+
+
+def test_unknown_parts_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(FeaturesError, match="no parts 'halves'; choose one of overlapping, thirds"):
+        Autoencoder(config(parts="halves")).fit(noise())
