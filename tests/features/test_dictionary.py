@@ -188,6 +188,12 @@ def test_it_tells_textures_apart_that_raw_pixels_do_not() -> None:
     assert 1 - agreement(features) < (1 - agreement(flat - flat.mean(axis=0))) / 3
 
 
+def test_images_held_out_teach_the_dictionary_as_any_other() -> None:
+    images = noise()
+    features = [Autoencoder(config(held_out=share)).fit(images).transform(images) for share in (0.1, 0.8)]
+    np.testing.assert_allclose(features[0], features[1], atol=1e-4)
+
+
 def test_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(FeaturesError, match="no autoencoder of kind 'best'; choose one of dictionary, joint, plain"):
         Autoencoder(config(kind="best")).fit(noise())
