@@ -53,6 +53,7 @@ def training() -> None:
     The plain one has its batch as a float tensor already; the package's makes it of rows of an array of bytes.
     """
     import torch
+    import torch.nn.functional as F
 
     from annotate_select.features.autoencoder import _made
     from annotate_select.features.images import Images
@@ -68,7 +69,7 @@ def training() -> None:
     rng = np.random.default_rng(0)
 
     def plain() -> int:
-        loss = network.loss(x, generator)[0]
+        loss = F.mse_loss(network.decoder(network.encoder(x)), x)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

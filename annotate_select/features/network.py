@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from annotate_select.errors import FeaturesError
 from annotate_select.features.parts import KINDS as PARTS
 from annotate_select.features.parts import Parts
+from annotate_select.features.pixel_error import pixel_error
 from annotate_select.features.views import VIEWS, augmented
 
 __all__ = ["KINDS", "AutoencoderConfig", "DictionaryEncoder", "Network", "contrasts", "holed", "vicreg"]
 
 KINDS = ("dictionary", "joint", "plain", "denoising", "variational")
+TILE = 4  # pixels to a side that each place of the decoder's last map becomes
 LAST = 4  # side of the last feature map: small enough for one linear layer, large enough to know where things are
 PROJECTED = 256  # width of the projector: VICReg works in a space wider than the latent
 
@@ -168,6 +170,8 @@ class Encoder(nn.Module):
         x = self.stages((x - 0.5).mul_(4))  # (b, c, h, w)
         if x.shape[-1] != LAST:
             x = self.pool(x)  # (b, c, 4, 4)
+        if x.requires_grad:  # or every layer before goes through its slopes in the wrong order
+            x.register_hook(_channels_last)  # type: ignore[no-untyped-call]
         return x.flatten(1)
 
 
@@ -183,18 +187,33 @@ class Decoder(nn.Module):
         self.size = config.image_size
         self.first = nn.Linear(config.dim, channels * LAST**2)
         stages: list[nn.Module] = []
-        for doubling in range(max(0, math.ceil(math.log2(config.image_size / (4 * LAST))))):
+        for doubling in range(max(0, math.ceil(math.log2(config.image_size / (TILE * LAST))))):
             narrow = 64 if doubling == 0 else 32
             stages += [nn.Conv2d(channels, 4 * narrow, 3, padding=1, bias=False), nn.PixelShuffle(2)]
             stages += [nn.BatchNorm2d(narrow), nn.ReLU()]
             channels = narrow
         self.stages = nn.Sequential(*stages)
-        self.last = nn.Sequential(nn.Conv2d(channels, 3 * 4**2, 3, padding=1), nn.PixelShuffle(4))
+        self.last = nn.Sequential(nn.Conv2d(channels, 3 * TILE**2, 3, padding=1), nn.PixelShuffle(TILE))
 
     def forward(self, z: Tensor) -> Tensor:
+        return self._picture(self._map(z))  # (b, 3, H, W)
+
+    def error(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return the mean squared error of a pixel of what it makes of z (b, dim), against images x (b, 3, H, W)."""
+        found = self._map(z)
+        if TILE * found.shape[-1] != self.size:
+            return F.mse_loss(self._picture(found), x)
+        order = torch.arange(3 * TILE**2).view(3, -1).T.flatten()  # channels as pixel_error has them: colours last
+        weight, bias = (one[order] for one in self.last[0].parameters())
+        return pixel_error(F.conv2d(found, weight, bias, padding=1), x, TILE)
+
+    def _map(self, z: Tensor) -> Tensor:
         x = self.first(z).unflatten(1, (-1, LAST, LAST))  # (b, 64, 4, 4)
-        x = self.stages(x.contiguous(memory_format=torch.channels_last))  # (b, c, S / 4, S / 4)
-        x = torch.sigmoid(self.last(x))  # (b, 3, S, S)
+        found: Tensor = self.stages(x.contiguous(memory_format=torch.channels_last))  # (b, c, S / 4, S / 4)
+        return found
+
+    def _picture(self, found: Tensor) -> Tensor:
+        x = torch.sigmoid(self.last(found))  # (b, 3, S, S)
         if x.shape[-1] == self.size:
             return x  # (b, 3, H, W); cutting nothing away would still cost a pass back over zeros
         start = (x.shape[-1] - self.size) // 2
@@ -233,14 +252,14 @@ class Network(nn.Module):
             return self._variational(x, generator)
         if z is None:
             z = self.encoder(holed(x, generator) if self.kind == "denoising" else x)  # (b, dim)
-        error = F.mse_loss(self.decoder(z), x)
+        error = self.decoder.error(z, x)
         return PIXEL_WEIGHT * error, error
 
     def _joint(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         b = len(x)
         one, two = (augmented(x, generator, self.views, self.grey) for _ in range(2))  # (b, 3, H, W) each
         z = self.encoder(torch.cat([one, two]))  # (2b, dim)
-        error = F.mse_loss(self.decoder(z[:b]), one)  # the view itself: what was cut away cannot be known
+        error = self.decoder.error(z[:b], one)  # the view itself: what was cut away cannot be known
         p = self.projector(z).float()  # (2b, 256)
         return PIXEL_WEIGHT * error + self.invariance * vicreg(p[:b], p[b:]), error
 
@@ -252,7 +271,7 @@ class Network(nn.Module):
         code = self.encoder.code(x)  # (b, 16 c)
         mean, log_variance = self.encoder.project(code), self.spread(code).clamp(-10, 10)  # (b, dim) each
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-        error = F.mse_loss(self.decoder(mean + noise * (log_variance / 2).exp()), x)
+        error = self.decoder.error(mean + noise * (log_variance / 2).exp(), x)
         divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2 / x.numel()
         return PIXEL_WEIGHT * error + divergence, error
 
@@ -308,6 +327,10 @@ def holed(x: Tensor, generator: torch.Generator) -> Tensor:
     """Grey out three tenths of an 8 x 8 grid over each image (b, 3, H, W): what is left must tell what was there."""
     holes = torch.rand((len(x), 1, 8, 8), generator=generator) < 0.3
     return torch.where(F.interpolate(holes.float(), size=x.shape[2:]).to(x.device) > 0, 0.5, x)
+
+
+def _channels_last(slope: Tensor) -> Tensor:
+    return slope.contiguous(memory_format=torch.channels_last)
 
 
 def _stage(channels: int, wider: int, kernel: int, stride: int) -> nn.Sequential:
