@@ -18,8 +18,8 @@ THIRDS = 3
 class Parts(nn.Module):
     """Sum answers (b, c, h, w) over parts of the image, as (b, count c).
 
-    What parts that touch hold jumps as a thing crosses their border, and where it is drowns in such jumps. Overlapping
-    ones hand it over gradually, and can be finer. The whole weighs as much as they do together (pyramids: Lazebnik,
+    Overlapping parts hand a thing over gradually as it moves, and can be finer than parts that touch before few labels
+    lose by it: measured in benchmarks/FEATURES.md. The whole weighs as much as they do together (pyramids: Lazebnik,
     Schmid and Ponce, CVPR 2006), for sets whose things may be anywhere.
     """
 
