@@ -176,7 +176,7 @@ def test_chance_stays_chance(grown: Project) -> None:
 def test_without_drift_nothing_weighs_more(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Project.open(project_root) as project:
         older(project)
-        tell(project, "added_at = '2026-01-02T00:00:00+00:00'", "id % 3 = 0")
+        tell(project, "added_at = '2026-01-02T00:00:00+00:00'", "id % 3 = 1")
         found = project.check.drift()
         assert (found.new, found.old, found.drifted, found.ground, found.kinds) == (40, 80, False, 0, [])
         assert "no drift is shown" in found.text()

@@ -22,13 +22,14 @@ from annotate_select.trust.cells import Cells
 
 
 def crowded_batches(project: Project, strategy: str, times: int = 3) -> None:
-    """Store batches whose picks all lie in one cell, as far as it has that many images that are not picked yet."""
+    """Store batches of 12 picks that all lie in the largest cell, or where it has fewer images, in the two largest."""
     features = project.features()
     state = standing(project._home, features.ids)
     free = np.flatnonzero(~state.exam)
     cells = Cells.of(features.array, free, project.config.seed)
     number = cells.number(features.array, free)
-    largest = free[number == np.bincount(number).argmax()]
+    sizes = np.bincount(number)
+    largest = free[np.lexsort((number, -sizes[number]))]
     for _ in range(times):
         picks = [StoredPick(int(features.ids[row]), "pick", 0.0, "in doubt") for row in largest[:12].tolist()]
         store_batch(
