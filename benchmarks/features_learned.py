@@ -68,7 +68,7 @@ def supervised(data: Path, names: list[str]) -> None:
 
 def _reduced(name: str, data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the points (n, 512) of a set by its own dictionary, how far views move them, and its labels."""
-    from annotate_select.features.dictionary import WIDE, learn, reduced, shifts
+    from annotate_select.features.dictionary import EACH, WIDE, learn, reduced, shifts
     from annotate_select.features.images import Images
     from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder
     from annotate_select.progress import silent
@@ -78,7 +78,7 @@ def _reduced(name: str, data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     images, encoder = Images(datasets.decoded(found, config.image_size), config.image_size), DictionaryEncoder(config)
     rows = np.arange(len(images))
     learn(encoder, images, rows, config, silent)
-    affine, points = reduced(encoder, images, rows, WIDE, config.seed, silent)
+    affine, points = reduced(encoder, images, rows, min(WIDE, len(rows) // EACH), config.seed, silent)
     return points, shifts(encoder, images, points, rows, affine, config, silent), found.labels
 
 

@@ -32,7 +32,8 @@ MOST_REDUCED = 4000  # images that decide which directions are looked at
 MOST_MOVED = 4000  # views that decide what is evened out
 VIEWS_EACH = 8  # of an image at most, where images are few
 DAMPING = 0.1  # share of the mean movement added to each direction, so that those hardly seen do not blow up
-WIDE = 512  # directions in which movement is looked at
+WIDE = 512  # directions in which movement is looked at, at most
+EACH = 4  # images for each of them, or they would be those images' own, in which others of their kind hardly differ
 ROUNDS = 12  # of k-means: later ones move hardly an atom
 WIDER = 4  # times as many directions as are kept, where labels decide which are
 LONGER = 2.0  # times as long, and once more, as directions that foresee every label become
@@ -60,7 +61,8 @@ def learn(
     if labels is not None:
         chosen = np.union1d(chosen, np.flatnonzero(labels != UNLABELLED))
     dim = encoder.project.out_features
-    (wide, shift), points = reduced(encoder, images, chosen, max(WIDE, dim), config.seed, progress)
+    most = max(dim, min(WIDE, len(chosen) // EACH))
+    (wide, shift), points = reduced(encoder, images, chosen, most, config.seed, progress)
     evened = EVENED
     if config.invariance > 0:
         moved = shifts(encoder, images, points, chosen, (wide, shift), config, progress)

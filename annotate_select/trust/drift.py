@@ -209,7 +209,8 @@ def _statistics(
     near = [neighbours(one, one, LISTED, (sample.units, sample.units)) for one in (sample.towards, sample.apart)]
     columns = [measure.stranger_share(labellings, near, OUTSKIRTS)]
     progress("comparing", 1, 3, "")
-    columns.append(measure.kernel_distance(labellings, sample.apart, seed))
+    # By direction: images that an encoder learned from lie a little farther out than others of their kind.
+    columns.append(measure.kernel_distance(labellings, sample.towards, seed))
     columns.append(measure.g_statistic(labellings, sample.cell, len(sample.centres)))
     progress("comparing", 2, 3, "")
     columns.append(measure.classifier_auc(labellings, sample.points, sample.units, seed))

@@ -229,3 +229,18 @@ def test_windows_weigh_as_much_together_as_the_whole_and_slide() -> None:
 def test_unknown_parts_are_refused_with_the_known_ones() -> None:
     with pytest.raises(FeaturesError, match="no parts 'halves'; choose one of overlapping, thirds"):
         Autoencoder(config(parts="halves")).fit(noise())
+
+
+def test_few_images_decide_few_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More would be these images' own, and an unchanged world would seem to shrink."""
+    asked: list[int] = []
+
+    def recorded(*arguments: object) -> object:
+        asked.append(int(str(arguments[3])))
+        return reduced(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dictionary, "reduced", recorded)
+    for n in (20, 100):
+        learned(noise(n))
+    learned(noise(20), dim=12)
+    assert asked == [6, 25, 12]  # of 20 images 5, and as many as are kept
