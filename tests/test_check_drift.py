@@ -254,6 +254,16 @@ def test_additions_are_cut_by_pauses_and_by_what_was_made_between(project_root: 
         assert window(project._home, ids).new.sum() == 40
 
 
+def test_an_addition_that_begins_in_the_second_of_a_batch_is_one(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        older(project)
+        tell(project, "added_at = '2026-01-01T00:15:00+00:00'", "id > 60")
+        tell(project, "added_at = '2026-01-01T00:15:01+00:00'", "id > 80")
+        with project._home.db.write() as connection:
+            connection.execute(text("UPDATE batches SET created_at = '2026-01-01T00:15:00+00:00'"))
+        assert window(project._home, project.features().ids).new.sum() == 60
+
+
 def test_darker_images_of_the_same_kind_are_drift(project_root: Path, tmp_path: Path) -> None:
     with Project.open(project_root) as project:
         older(project)

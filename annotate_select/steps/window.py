@@ -18,6 +18,7 @@ __all__ = ["ADDED", "CAPTURED", "Window", "dates", "window"]
 
 ADDED, CAPTURED, SOURCE = "added", "captured_at", "source"
 PAUSE = timedelta(minutes=10)  # between images of one adding there is less
+SECOND = timedelta(seconds=1)  # to which times are kept
 MOST = 0.5  # of the images must know when they were captured, or a few photos of a camera would decide for all
 
 
@@ -96,8 +97,9 @@ def _last(home: Home, ids: np.ndarray, by: str) -> Window:
     made = sorted(_time(one, "created_at") for one in stamps)
     first = times[0] if times else datetime.now(UTC)
     for before, after in pairwise(times):
-        # what was made in the second of an addition came after it: it could not have come before
-        if after - before > PAUSE or bisect_left(made, before) < bisect_left(made, after):
+        # What was made in the second of an addition came after it, unless the next second has more of that addition.
+        between = bisect_left(made, before) < bisect_left(made, after) and after - before > SECOND
+        if after - before > PAUSE or between:
             first = after
     new = np.array([added[one] >= first for one in ids.tolist()], dtype=bool)
     return Window(new, f"added last, since {first.isoformat(sep=' ', timespec='minutes')[:16]}")
