@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from annotate_select.annotations import images
+from annotate_select.annotations.images import PoolTable
 from annotate_select.pool.looks import LOOKS, SIDE, looks_of_files
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import image_paths
@@ -24,6 +27,11 @@ class Appearance:
         self._looks = np.full((len(ids), len(LOOKS)), np.nan)
         self._read = np.zeros(len(ids), dtype=bool)
 
+    @cached_property
+    def _pool(self) -> tuple[PoolTable, dict[int, int]]:
+        table = images.pool_table(self._home.db)
+        return table, {int(image_id): at for at, image_id in enumerate(table.ids.tolist())}
+
     @property
     def unreadable(self) -> int:
         """Count the images that were asked for and could not be read."""
@@ -33,8 +41,7 @@ class Appearance:
         """Return (m, looks) of rows (m,), NaN for images that cannot be read or have left the pool."""
         fresh = rows[~self._read[rows]]
         if len(fresh):
-            table = images.pool_table(self._home.db)
-            place = {int(image_id): at for at, image_id in enumerate(table.ids.tolist())}
+            table, place = self._pool
             at = [place.get(image_id, -1) for image_id in self._ids[fresh].tolist()]
             there = [position for position in at if position >= 0]
             found = looks_of_files(image_paths(self._home, table, there), self._side, self._progress)

@@ -45,7 +45,7 @@ class Looks:
         """Measure looks (n, l), NaN where an image's are not known."""
         known = looks[np.isfinite(looks).all(axis=1)]
         if not len(known):
-            return cls(np.zeros(looks.shape[1]), np.ones(looks.shape[1]))
+            return cls(np.zeros(looks.shape[1]), np.full(looks.shape[1], np.inf))  # nothing to compare with
         deviation = known.std(axis=0)
         return cls(known.mean(axis=0), np.where(deviation > SAME, deviation, 1.0))
 

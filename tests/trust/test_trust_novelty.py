@@ -38,6 +38,13 @@ def test_what_is_new_in_direction_in_length_or_in_looks_is_new() -> None:
     assert reference.novelty(here, np.full((1, 2), np.nan))[0] < 0.5  # what cannot be seen is as usual
 
 
+def test_where_the_pool_cannot_be_looked_at_features_alone_count() -> None:
+    rng = np.random.default_rng(0)
+    pool, new = rng.normal(size=(100, 4)), rng.normal(size=(20, 4))
+    blind = Reference.of(pool, lambda rows: np.full((len(rows), 3), np.nan))
+    assert blind.novelty(new, rng.normal(size=(20, 3))).tolist() == Reference.of(pool).novelty(new).tolist()
+
+
 def test_images_like_the_pool_are_spread_evenly_over_the_ranks() -> None:
     rng = np.random.default_rng(1)
     found = Reference.of(rng.normal(size=(2000, 4))).novelty(rng.normal(size=(2000, 4)))
