@@ -57,7 +57,7 @@ def cases(kind: str, data: Path) -> list[Case]:
 
 
 def _case(name: str, lacks: str, other: str, kind: str, data: Path) -> Case:
-    file = datasets.CACHE / f"drift-{name}-{other}-{kind}.npz"
+    file = datasets.CACHE / f"drift-looks-{name}-{other}-{kind}.npz"
     if not file.exists():
         home, away = datasets.load(name, data), datasets.load(other, data)
         rows = np.random.default_rng(1).permutation(np.flatnonzero(home.labels != home.classes.index(lacks)))

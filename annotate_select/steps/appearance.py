@@ -30,7 +30,9 @@ class Appearance:
     @cached_property
     def _pool(self) -> tuple[PoolTable, dict[int, int]]:
         table = images.pool_table(self._home.db)
-        return table, {int(image_id): at for at, image_id in enumerate(table.ids.tolist())}
+        sources = {source.name for source in self._home.config.sources}  # others have left project.toml
+        rows = zip(table.ids.tolist(), table.sources, strict=True)
+        return table, {int(image_id): at for at, (image_id, source) in enumerate(rows) if source in sources}
 
     @property
     def unreadable(self) -> int:

@@ -20,7 +20,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.trust import drift_statistics as measure
 from annotate_select.trust.cells import centres_of, nearest
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
-from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, Space, limit_of, neighbours
+from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, Space, known_looks, limit_of, neighbours
 
 __all__ = ["ALARM", "Cell", "Drift", "Evidence", "LookShift", "Shift", "drift"]
 
@@ -119,9 +119,9 @@ def drift(
 
     `groups` (n,) integers, negative for none, are what images of one patient, camera or video share: they are exchanged
     as one. `predicted` (n,) are the classes a model takes the rows for, of `n_classes`. `looks` gives, of some rows
-    (m,), how the images look besides (m, l), NaN where that is not known. At most 3,000 old and 1,500 new rows are
-    compared, drawn by chance; `far` is found for all new ones. Raises LearningError where there is too little to
-    compare, or features are not finite.
+    (m,), how the images look besides (m, l), NaN where that is not known; where too many are not, none count. At most
+    3,000 old and 1,500 new rows are compared, drawn by chance; `far` is found for all new ones. Raises LearningError
+    where there is too little to compare, or features are not finite.
     """
     new = np.asarray(new, dtype=bool)
     _require(features, new, groups, predicted)
@@ -138,7 +138,7 @@ def drift(
         columns.append(np.abs(moved).max(axis=1))
     p, each = corrected(np.column_stack(columns))
     rows = np.flatnonzero(new)
-    distance, cell, expected = _placed(features, rows, sample, looks)
+    distance, cell, expected = _placed(features, rows, sample, None if sample.looks is None else looks)
     cells, grown = _grown(labellings, sample, rows, cell, distance) if p <= ALARM else ((), np.empty(0, dtype=np.int64))
     return Drift(
         n_old=int((~new).sum()),
@@ -190,7 +190,7 @@ def _sampled(
     _require_ways(new[rows], units)
     if not np.isfinite(features[rows]).all():
         raise LearningError("features must be finite, got NaN or infinity; make the features again")
-    seen = None if looks is None else looks(rows)
+    seen = None if looks is None else known_looks(looks(rows))
     space = Space.of(features[rows], seen)
     points = space.directions(features[rows])
     towards, apart = space.places(features[rows], seen)

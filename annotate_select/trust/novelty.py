@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate_select.trust.strangers import Space, neighbours
+from annotate_select.trust.strangers import Space, known_looks, neighbours
 
 __all__ = ["Reference"]
 
@@ -37,7 +37,7 @@ class Reference:
         """
         n = len(features)
         chosen = np.sort(np.random.default_rng(seed).choice(n, size=min(n, MOST_ROWS), replace=False))
-        sample, seen = features[chosen], None if looks is None else looks(chosen)
+        sample, seen = features[chosen], None if looks is None else known_looks(looks(chosen))
         space = Space.of(sample, seen)
         rows = space.places(sample, seen)
         own = np.arange(len(chosen))

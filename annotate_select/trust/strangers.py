@@ -27,6 +27,7 @@ __all__ = [
 
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
 LISTED = 30  # neighbours kept of each image, of which some must be earlier ones
+UNKNOWN = 0.01  # of the looks, at most: what is not known is no likeness, and old images alone may be away
 SAME = 1e-5  # distances below are rounding
 KTH = 2  # neighbour that counts: one lookalike among thousands may be an accident, two make a kind
 EXPECTED = 0.01  # share of the earlier images that are themselves called strangers
@@ -53,6 +54,13 @@ class Looks:
         """Return looks (n, l) float32 of usual length 1, as directions have; unknown ones are the mean."""
         far = (looks - self.mean) / self.deviation / np.sqrt(looks.shape[1])
         return np.asarray(np.nan_to_num(far, nan=0.0), dtype=np.float32)
+
+
+def known_looks(looks: np.ndarray | None) -> np.ndarray | None:
+    """Return looks (n, l), or None where too many are not known, NaN: what is missing would pass for a difference."""
+    if looks is None or np.mean(~np.isfinite(looks).all(axis=1)) > UNKNOWN:
+        return None
+    return looks
 
 
 @dataclass(frozen=True, eq=False)
