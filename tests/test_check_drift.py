@@ -284,4 +284,11 @@ def test_darker_images_of_the_same_kind_are_drift(project_root: Path, tmp_path: 
         assert json.loads(json.dumps(found.as_dict()))["looks"][0]["words"] == "darker"
         for file in folder.iterdir():
             file.unlink()
+        said = project.check.drift()
+        assert "40 files could not be read" in said.text()
+        assert said.looks == []
+        toml = project_root / "project.toml"
+        assert f'name = "{folder.name}"' in toml.read_text()
+        toml.write_text(toml.read_text().replace(f'name = "{folder.name}"', 'name = "night"'))
+    with Project.open(project_root) as project:
         assert "40 files could not be read" in project.check.drift().text()

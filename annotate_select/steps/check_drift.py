@@ -265,7 +265,7 @@ def _look_change(one: LookShift) -> LookChange:
 
 def _note(learned: bool, unreadable: int) -> str | None:
     files = (
-        f"{counted(unreadable, 'file')} could not be read, so how they look was not compared, and of no image where more than 1% could not"
+        f"{counted(unreadable, 'file')} could not be read; where that is more than 1%, how images look was not compared"
         if unreadable
         else ""
     )
