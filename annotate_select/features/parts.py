@@ -27,7 +27,7 @@ class Parts(nn.Module):
         super().__init__()
         self.kind = kind
         self.count = THIRDS**2 if kind == "thirds" else sum(side**2 for side in SIDES)
-        for side in SIDES:
+        for side in SIDES if kind != "thirds" else ():
             self.register_buffer(f"windows_{side}", windows(side, places), persistent=False)
 
     def forward(self, answers: Tensor) -> Tensor:

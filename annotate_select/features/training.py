@@ -195,7 +195,7 @@ class Trainer:
     def _learned(self, encoder: DictionaryEncoder, progress: Progress) -> Tensor:
         """Learn the dictionary, unless the checkpoint brought it; return the latents (n, dim) of all images.
 
-        Of all images as well: what is measured on those held out is the decoder, which does not see them.
+        The dictionary learns from all images, those held out too: these measure the decoder alone.
         """
         if not self.history:
             learn(encoder, self.images, np.arange(len(self.images)), self.config, progress, self.labels)

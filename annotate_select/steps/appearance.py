@@ -24,7 +24,7 @@ class Appearance:
 
     def __init__(self, home: Home, ids: np.ndarray, *, side: int = SIDE, progress: Progress = silent) -> None:
         self._home, self._ids, self._side, self._progress = home, ids, side, progress
-        self._looks = np.full((len(ids), len(LOOKS)), np.nan)
+        self._looks = np.empty((len(ids), len(LOOKS)))  # filled, and so given memory, where it is asked for
         self._read = np.zeros(len(ids), dtype=bool)
 
     @cached_property
@@ -47,6 +47,7 @@ class Appearance:
             at = [place.get(image_id, -1) for image_id in self._ids[fresh].tolist()]
             there = [position for position in at if position >= 0]
             found = looks_of_files(image_paths(self._home, table, there), self._side, self._progress)
+            self._looks[fresh] = np.nan
             self._looks[fresh[[position >= 0 for position in at]]] = found
             self._read[fresh] = True
         return np.asarray(self._looks[rows])
