@@ -12,7 +12,7 @@ from annotate_select.selection.geometry import BLOCK, Workers
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import share
-from annotate_select.selection.uncertainty import margin_reason, model_probabilities
+from annotate_select.selection.uncertainty import margin_reasons, model_probabilities
 
 __all__ = ["badge", "factors"]
 
@@ -39,10 +39,10 @@ def badge(pool: Pool, n: int) -> Chosen:
     rows, gaps = pool.candidates[np.array(draws.picked, dtype=np.int64)], np.array(draws.gaps, dtype=np.float64)
     reasons = [
         f"{doubt}; its label would change the model in a way that is {share(gap**0.5)} from that of any before"
-        for doubt, gap in zip(_doubts(pool, rows), gaps.tolist(), strict=True)
+        for doubt, gap in zip(margin_reasons(pool, rows), gaps.tolist(), strict=True)
     ]
     if len(rows) and not len(pool.taken):
-        reasons[0] = f"{_doubts(pool, rows[:1])[0]}; its label would change the model most"
+        reasons[0] = f"{margin_reasons(pool, rows[:1])[0]}; its label would change the model most"
     scores = gaps if pool.weights is None else gaps * pool.weights[rows]
     return _filled(pool, n, Chosen(rows, scores, reasons))
 
@@ -175,10 +175,6 @@ class _Draws:
         points, slopes = self._pool.features[rows], factors(model_probabilities(self._pool, rows))
         lengths = np.einsum("ij,ij->i", points, points) * np.einsum("ij,ij->i", slopes, slopes)
         return _Gradients(points, slopes, lengths)
-
-
-def _doubts(pool: Pool, rows: np.ndarray) -> list[str]:
-    return [margin_reason(pool, row) for row in model_probabilities(pool, rows)]
 
 
 def _filled(pool: Pool, n: int, chosen: Chosen) -> Chosen:

@@ -8,7 +8,7 @@ from annotate_select.selection.clustering import assign, centroids, middles
 from annotate_select.selection.guard import REPEATED, spread, walk
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import counted
-from annotate_select.selection.uncertainty import margin_reason, margin_scores, model_probabilities, ranked, weighted
+from annotate_select.selection.uncertainty import margin_reasons, margin_scores, model_probabilities, ranked, weighted
 
 __all__ = ["cluster_margin", "margin_diverse"]
 
@@ -57,8 +57,8 @@ def cluster_margin(pool: Pool, n: int) -> Chosen:
     picked, distinct = walk(pool, rows[order], n)
     pool.progress("cluster_margin", 2, 2, "")
     reasons = [
-        f"{margin_reason(pool, row)}; one of {size:,} look-alikes in doubt" if size > 1 else margin_reason(pool, row)
-        for row, size in zip(model_probabilities(pool, picked), held[picked].tolist(), strict=True)
+        f"{doubt}; one of {size:,} look-alikes in doubt" if size > 1 else doubt
+        for doubt, size in zip(margin_reasons(pool, picked), held[picked].tolist(), strict=True)
     ]
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
     return Chosen(picked, weighted(pool, picked, margin_scores(model_probabilities(pool, picked))), reasons)
@@ -80,7 +80,7 @@ def _one_of_each(pool: Pool, n: int) -> Chosen:
 
 def _reasons(pool: Pool, rows: np.ndarray, sizes: np.ndarray) -> list[str]:
     """Write the margin, and for how many uncertain look-alikes (0: not known) this one stands."""
-    texts = [margin_reason(pool, row) for row in model_probabilities(pool, rows)]
+    texts = margin_reasons(pool, rows)
     return [
         f"{text}; stands for {counted(size)} in doubt" if size > 1 else text
         for text, size in zip(texts, sizes.tolist(), strict=True)

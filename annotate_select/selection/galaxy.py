@@ -11,7 +11,7 @@ from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import counted
-from annotate_select.selection.uncertainty import descending, margin_reason, model_probabilities
+from annotate_select.selection.uncertainty import descending, margin_reasons
 
 __all__ = ["galaxy"]
 
@@ -138,7 +138,7 @@ class _Line:
 
 
 def _reason(pool: Pool, row: int, name: str, length: int, known: bool) -> str:
-    text = margin_reason(pool, model_probabilities(pool, np.array([row]))[0])
+    (text,) = margin_reasons(pool, np.array([row]))
     if not length:
         return f"the nearest left to the edge of {name}; {text}"
     told = "as labelled" if known else "as labelled or thought"

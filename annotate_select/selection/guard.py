@@ -21,6 +21,7 @@ __all__ = ["REPEATED", "Caps", "spread", "walk"]
 
 LARGEST_SHARE = 2 / 3
 CHUNK = 512  # rows of a ranking compared with the batch in one product
+HELD = 2**13  # rows of the batch in one product
 REPEATED = "; a near-duplicate of one labelled or picked, as nothing else is left"
 
 
@@ -58,12 +59,15 @@ class _Kept:
         self._directions[len(self.rows)] = self._pool.features[row]
         self.rows.append(row)
 
-    def near(self, row: int, since: int = 0) -> bool:
-        """Tell whether the row is near any kept after the first `since`."""
-        if self._pool.near_duplicate >= 1 or len(self.rows) <= since:
-            return False
-        kept = self._directions[since : len(self.rows)]
-        return bool((kept @ self._pool.features[row]).max() > self._pool.near_duplicate)
+    def near(self, rows: np.ndarray) -> np.ndarray:
+        """Return for each of some rows (m,) whether it is near any kept."""
+        alike = np.zeros(len(rows), dtype=bool)
+        if self._pool.near_duplicate < 1:
+            others = self._pool.features[rows].T  # (d, m)
+            for start in range(0, len(self.rows), HELD):
+                kept = self._directions[start : min(start + HELD, len(self.rows))]
+                alike |= (kept @ others).max(axis=0) > self._pool.near_duplicate
+        return alike
 
 
 def walk(pool: Pool, order: np.ndarray, n: int) -> tuple[np.ndarray, int]:
@@ -91,14 +95,35 @@ def walk(pool: Pool, order: np.ndarray, n: int) -> tuple[np.ndarray, int]:
 def _distinct(pool: Pool, order: np.ndarray, kept: _Kept) -> Iterator[tuple[int, int]]:
     """Yield (rank, row) of the rows that are near nothing covered and nothing kept so far."""
     for start in range(0, len(order), CHUNK):
-        chunk = order[start : start + CHUNK]
-        before = len(kept.rows)
-        others = np.concatenate([pool.covered, np.array(kept.rows, dtype=np.int64)])
-        alike = near(pool.features, chunk, others, pool.near_duplicate)
-        for at in np.flatnonzero(~alike).tolist():
-            row = int(chunk[at])
-            if not kept.near(row, since=before):
-                yield start + at, row
+        chunk, seen = order[start : start + CHUNK], len(kept.rows)
+        repeated = near(pool.features, chunk, pool.covered, pool.near_duplicate) | kept.near(chunk)
+        free = np.flatnonzero(~repeated)
+        among = _Alike(pool, chunk[free])
+        for place, at in enumerate(free.tolist()):
+            for row in kept.rows[seen:]:
+                among.keep(row)
+            seen = len(kept.rows)
+            if not among.kept[place]:
+                yield start + at, int(chunk[at])
+
+
+class _Alike:
+    """Which of a few rows (m,) are near one kept since: their products with each other are made once."""
+
+    def __init__(self, pool: Pool, rows: np.ndarray) -> None:
+        self._pool, self._directions = pool, pool.features[rows]
+        self._of = dict(zip(rows.tolist(), self._near(self._directions.T).T, strict=True))
+        self.kept = np.zeros(len(rows), dtype=bool)
+
+    def keep(self, row: int) -> None:
+        """Mark what is near a row, whether it is one of these or not."""
+        alike = self._of.get(row)
+        self.kept |= self._near(self._pool.features[row]) if alike is None else alike
+
+    def _near(self, others: np.ndarray) -> np.ndarray:
+        if self._pool.near_duplicate >= 1:
+            return np.zeros((len(self._directions), *others.shape[1:]), dtype=bool)
+        return np.asarray(self._directions @ others > self._pool.near_duplicate)
 
 
 def _next(
@@ -125,7 +150,7 @@ def _pop(waiting: dict[int, deque[tuple[int, int]]], among: set[int], kept: _Kep
         if not waiting[group]:
             del waiting[group]
             among.discard(group)
-        if not kept.near(row):
+        if not kept.near(np.array([row])).any():
             return row
     return None
 
@@ -160,7 +185,7 @@ def _admit(part: Chosen, kept: _Kept, caps: Caps, n: int, *, capped: bool) -> li
     for position, row in enumerate(part.rows.tolist()):
         if len(kept.rows) == n:
             break
-        if (capped and caps.full(n)[caps.groups[row]]) or kept.near(row):
+        if (capped and caps.full(n)[caps.groups[row]]) or kept.near(part.rows[[position]]).any():
             continue
         kept.add(row)
         caps.add(row)

@@ -19,7 +19,7 @@ from annotate_select.selection.covering import (
 )
 from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.uncertainty import margin_reason, margin_scores, model_probabilities
+from annotate_select.selection.uncertainty import margin_reasons, margin_scores, model_probabilities
 
 __all__ = [
     "cover",
@@ -167,9 +167,5 @@ def probcover_radius(pool: Pool) -> float:
 
 def with_doubts(pool: Pool, chosen: Chosen) -> Chosen:
     """Say in front of each reason between which classes the model stands."""
-    probabilities = model_probabilities(pool, chosen.rows)
-    return chosen._replace(
-        reasons=[
-            f"{margin_reason(pool, row)}; {reason}" for row, reason in zip(probabilities, chosen.reasons, strict=True)
-        ]
-    )
+    doubts = zip(margin_reasons(pool, chosen.rows), chosen.reasons, strict=True)
+    return chosen._replace(reasons=[f"{doubt}; {reason}" for doubt, reason in doubts])

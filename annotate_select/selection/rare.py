@@ -13,7 +13,7 @@ from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.reasons import counted, share
 from annotate_select.selection.uncertainty import (
     descending,
-    margin_reason,
+    margin_reasons,
     margin_scores,
     model_probabilities,
     ranked,
@@ -44,10 +44,9 @@ def class_quota(pool: Pool, n: int) -> Chosen:
     picked, distinct = walk(pool, rows[order], n)
     probabilities = model_probabilities(pool, picked)
     reasons = []
-    for row in probabilities:
-        number = int(row.argmax())
+    for number, doubt in zip(probabilities.argmax(axis=1).tolist(), margin_reasons(pool, picked), strict=True):
         has = f"class {pool.class_names[number]}" if number < len(pool.class_names) else pool.class_name(number)
-        reasons.append(f"{margin_reason(pool, row)}; {has} has {counted(int(counts[number]), 'label')}")
+        reasons.append(f"{doubt}; {has} has {counted(int(counts[number]), 'label')}")
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
     return Chosen(picked, weighted(pool, picked, margin_scores(probabilities)), reasons)
 
@@ -98,7 +97,7 @@ def seals(pool: Pool, n: int) -> Chosen:
     order = np.concatenate([head, rows[part[rows] == OUTSIDE], rows[part[rows] == LAST]])
     picked, distinct = walk(pool, order, n)
     probabilities = model_probabilities(pool, picked)
-    texts = [margin_reason(pool, row) for row in probabilities]
+    texts = margin_reasons(pool, picked)
     where = _where(pool, picked, part[picked], seeds)
     reasons = [f"{text}; {found}" for text, found in zip(texts, where, strict=True)]
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]

@@ -37,7 +37,11 @@ def percent(value: float) -> str:
     return f"{np.format_float_positional(100 * value, precision=2, fractional=False, trim='-')} %"
 
 
-def top_classes(pool: Pool, probabilities: np.ndarray, most: int) -> list[str]:
-    """Write the likeliest classes of one row (C,) as `crack .46`; of equals the first class goes first."""
-    order = np.argsort(-probabilities, kind="stable")[:most]
-    return [f"{pool.class_name(int(number))} {share(float(probabilities[number]))}" for number in order]
+def top_classes(pool: Pool, probabilities: np.ndarray, most: int) -> list[list[str]]:
+    """Write the likeliest classes of each row (k, C) as `crack .46`; of equals the first class goes first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :most]
+    values = np.take_along_axis(probabilities, order, axis=1)
+    return [
+        [f"{pool.class_name(number)} {share(value)}" for number, value in zip(*row, strict=True)]
+        for row in zip(order.tolist(), values.tolist(), strict=True)
+    ]

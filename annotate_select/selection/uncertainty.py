@@ -22,7 +22,7 @@ __all__ = [
     "least_confidence",
     "least_confidence_scores",
     "margin",
-    "margin_reason",
+    "margin_reasons",
     "margin_scores",
     "model_probabilities",
     "power_margin",
@@ -39,7 +39,7 @@ def margin(pool: Pool, n: int) -> Chosen:
 
     Score: 1 - (p1 - p2), times the weight. In most benchmarks the best uncertainty; alone it may pick many of a kind.
     """
-    return _most_uncertain(pool, n, margin_scores, margin_reason)
+    return _most_uncertain(pool, n, margin_scores, margin_reasons)
 
 
 def entropy(pool: Pool, n: int) -> Chosen:
@@ -47,7 +47,7 @@ def entropy(pool: Pool, n: int) -> Chosen:
 
     Score: -sum p ln p, in nats, times the weight. With many classes it is often worse than chance; prefer margin.
     """
-    return _most_uncertain(pool, n, entropy_scores, _entropy_reason)
+    return _most_uncertain(pool, n, entropy_scores, _entropy_reasons)
 
 
 def least_confidence(pool: Pool, n: int) -> Chosen:
@@ -55,7 +55,7 @@ def least_confidence(pool: Pool, n: int) -> Chosen:
 
     Score: 1 - p1, times the weight.
     """
-    return _most_uncertain(pool, n, least_confidence_scores, _confidence_reason)
+    return _most_uncertain(pool, n, least_confidence_scores, _confidence_reasons)
 
 
 def power_margin(pool: Pool, n: int) -> Chosen:
@@ -70,8 +70,8 @@ def power_margin(pool: Pool, n: int) -> Chosen:
 
     def reasons(rows: np.ndarray) -> list[str]:
         odds = (1 / (1 - luck[np.searchsorted(pool.candidates, rows)])).tolist()
-        texts = [margin_reason(pool, row) for row in model_probabilities(pool, rows)]
-        return [f"{text}; drawn with the luck of 1 in {odd:,.0f}" for text, odd in zip(texts, odds, strict=True)]
+        texts = zip(margin_reasons(pool, rows), odds, strict=True)
+        return [f"{text}; drawn with the luck of 1 in {odd:,.0f}" for text, odd in texts]
 
     return _best(pool, n, scores, reasons)
 
@@ -120,13 +120,18 @@ def bald_scores(samples: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.maximum(entropy_scores(mean / len(samples)) - within / len(samples), 0.0)
 
 
-def margin_reason(pool: Pool, probabilities: np.ndarray) -> str:
-    """Say between which classes one row (C,) stands, in words no stronger than the numbers."""
-    first, *others = top_classes(pool, probabilities, 2)
+def margin_reasons(pool: Pool, rows: np.ndarray) -> list[str]:
+    """Say between which classes the model stands on each of some rows, in words no stronger than the numbers."""
+    probabilities = model_probabilities(pool, rows)
+    torn = (margin_scores(probabilities) > 1 - TORN).tolist()
+    return [_between(names, close) for names, close in zip(top_classes(pool, probabilities, 2), torn, strict=True)]
+
+
+def _between(names: list[str], close: bool) -> str:
+    first, *others = names
     if not others:
         return f"the model knows no class but {first}"
-    torn = margin_scores(probabilities[None])[0] > 1 - TORN
-    return f"torn between {first} and {others[0]}" if torn else f"thought {first}, next {others[0]}"
+    return f"torn between {first} and {others[0]}" if close else f"thought {first}, next {others[0]}"
 
 
 def model_probabilities(pool: Pool, rows: np.ndarray) -> np.ndarray:
@@ -146,8 +151,9 @@ def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.nd
 def scored(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return the scores of pool.candidates, pure functions of their probabilities (b, C), times their weights."""
     rows = pool.candidates
-    step = max(1, BLOCK // max(1, pool.n_classes))
-    parts = [score(model_probabilities(pool, rows[at : at + step])) for at in range(0, len(rows), step)]
+    step = max(1, BLOCK // 8 // max(1, pool.n_classes))
+    with Workers() as workers:
+        parts = workers.map(lambda here: score(model_probabilities(pool, rows[here])), len(rows), step)
     return weighted(pool, rows, np.concatenate(parts))
 
 
@@ -170,14 +176,16 @@ def weighted(pool: Pool, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _most_uncertain(
-    pool: Pool, n: int, score: Callable[[np.ndarray], np.ndarray], reason: Callable[[Pool, np.ndarray], str]
+    pool: Pool,
+    n: int,
+    score: Callable[[np.ndarray], np.ndarray],
+    reasons_of: Callable[[Pool, np.ndarray], list[str]],
 ) -> Chosen:
     order, _ = ranked(pool, score)
     rows, distinct = walk(pool, order, n)
-    probabilities = model_probabilities(pool, rows)
-    reasons = [reason(pool, row) for row in probabilities]
+    reasons = reasons_of(pool, rows)
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
-    return Chosen(rows, weighted(pool, rows, score(probabilities)), reasons)
+    return Chosen(rows, weighted(pool, rows, score(model_probabilities(pool, rows))), reasons)
 
 
 def _best(pool: Pool, n: int, scores: np.ndarray, reasons_of: Callable[[np.ndarray], list[str]]) -> Chosen:
@@ -201,17 +209,21 @@ def _bald_reasons(pool: Pool, rows: np.ndarray) -> list[str]:
     mean, told = opinions.mean(axis=0), bald_scores(samples, rows)
     others = (opinions.argmax(axis=2) != mean.argmax(axis=1)).sum(axis=0)
     models, reasons = counted(len(samples), "model"), []
-    for row, other, information in zip(mean, others.tolist(), told.tolist(), strict=True):
+    for names, other, information in zip(top_classes(pool, mean, 2), others.tolist(), told.tolist(), strict=True):
         said = f"{other} of {models} disagree{'s' if other == 1 else ''}" if other else f"agreed by {models}"
-        reasons.append(f"{said}: {', '.join(top_classes(pool, row, 2))}; information {share(information)} nats")
+        reasons.append(f"{said}: {', '.join(names)}; information {share(information)} nats")
     return reasons
 
 
-def _entropy_reason(pool: Pool, probabilities: np.ndarray) -> str:
-    widest = share(float(np.log(len(probabilities))))
-    spread = share(float(entropy_scores(probabilities[None])[0]))
-    return f"spread over {', '.join(top_classes(pool, probabilities, 3))}: entropy {spread} of at most {widest}"
+def _entropy_reasons(pool: Pool, rows: np.ndarray) -> list[str]:
+    probabilities = model_probabilities(pool, rows)
+    widest, spreads = share(float(np.log(pool.n_classes))), entropy_scores(probabilities).tolist()
+    return [
+        f"spread over {', '.join(names)}: entropy {share(spread)} of at most {widest}"
+        for names, spread in zip(top_classes(pool, probabilities, 3), spreads, strict=True)
+    ]
 
 
-def _confidence_reason(pool: Pool, probabilities: np.ndarray) -> str:
-    return f"the likeliest class is {top_classes(pool, probabilities, 1)[0]}"
+def _confidence_reasons(pool: Pool, rows: np.ndarray) -> list[str]:
+    names = top_classes(pool, model_probabilities(pool, rows), 1)
+    return [f"the likeliest class is {likeliest}" for (likeliest,) in names]
