@@ -284,6 +284,8 @@ def test_darker_images_of_the_same_kind_are_drift(project_root: Path, tmp_path: 
         assert json.loads(json.dumps(found.as_dict()))["looks"][0]["words"] == "darker"
         for file in folder.iterdir():
             file.unlink()
+        assert project.check.drift().looks == found.looks  # they were read before
+        (project_root / "looks-64.npz").unlink()
         said = project.check.drift()
         assert "40 files could not be read" in said.text()
         assert said.looks == []

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
 from annotate_select.errors import ImageError
-from annotate_select.files import write_whole
 from annotate_select.pool.exif import time_of
 from annotate_select.pool.measures import NUMBERS, TEXTS, Measured, measure_many
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.by_print import ByPrint, prints_of
 from annotate_select.steps.embed import image_paths
 from annotate_select.steps.home import Home
 from annotate_select.trust.nuisances import GROUP, Nuisance, category, colour, column, number
@@ -26,7 +24,7 @@ __all__ = ["FILE", "FROM_FILES", "Measures", "measured", "measures", "nuisances"
 
 FILE = "measures.npz"  # in the project's folder: derived, safe to delete
 VERSION = 1  # of what is measured, and how
-PRINTS = "S32"  # a fingerprint: 32 hex characters
+EMPTY = {"numbers": np.empty((0, len(NUMBERS)), np.float32), "texts": np.empty((0, len(TEXTS)), np.int32)}
 SAVE_EVERY = 5000  # images measured
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 FROM_FILES = frozenset({
@@ -51,8 +49,8 @@ class Measures:
 
 def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Progress = silent) -> Measures:
     """Measure the images at these rows of the pool's table; what was measured of the same bytes before is read."""
-    stored = _stored(home.root / FILE)
-    wanted = np.array([table.fingerprints[row].encode() for row in rows], dtype=PRINTS)
+    stored = ByPrint.read(home.root / FILE, VERSION, EMPTY)
+    wanted = prints_of([table.fingerprints[row] for row in rows])
     missing = {prints: row for row, prints in zip(rows, wanted.tolist(), strict=True)}
     for prints in wanted[stored.places(wanted) >= 0].tolist():
         missing.pop(prints, None)
@@ -67,11 +65,11 @@ def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Pro
         else:
             fresh[prints] = one
         if len(fresh) == SAVE_EVERY or (fresh and done == len(pending)):
-            stored = stored.with_more(fresh)
-            stored.write(home.root / FILE)
+            stored = _with_more(stored, fresh)
+            stored.write(home.root / FILE, VERSION)
             fresh = {}
         progress("measuring", done, len(pending), "")
-    return stored.at(wanted, damaged)
+    return _at(stored, wanted, damaged)
 
 
 def unmeasured(n: int) -> Measures:
@@ -153,58 +151,20 @@ def _hour(at: datetime | None) -> float:
     return at.hour + at.minute / 60 if at and (at.hour or at.minute) else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
-class _Stored:
-    """Measures of m files by fingerprint, ascending; texts are positions in `words`."""
-
-    prints: np.ndarray  # (m,)
-    numbers: np.ndarray  # (m, NUMBERS) float32
-    texts: np.ndarray  # (m, TEXTS) int32
-    words: list[str]
-
-    def places(self, wanted: np.ndarray) -> np.ndarray:
-        """Return where fingerprints (k,) are, -1 for those that are not."""
-        if not len(self.prints):
-            return np.full(len(wanted), -1, dtype=np.int64)
-        at = np.minimum(np.searchsorted(self.prints, wanted), len(self.prints) - 1)
-        return np.where(self.prints[at] == wanted, at, -1)
-
-    def at(self, wanted: np.ndarray, damaged: dict[str, str]) -> Measures:
-        """Return the measures of fingerprints (k,)."""
-        places = self.places(wanted)
-        known = places >= 0
-        numbers = np.full((len(wanted), len(NUMBERS)), np.nan)
-        numbers[known] = self.numbers[places[known]]
-        nothing = ("",) * len(TEXTS)
-        texts = [tuple(self.words[one] for one in self.texts[at]) if at >= 0 else nothing for at in places.tolist()]
-        return Measures(numbers, texts, damaged)
-
-    def with_more(self, fresh: dict[bytes, Measured]) -> _Stored:
-        """Return these and others."""
-        place = {word: at for at, word in enumerate(self.words)}
-        texts = [[place.setdefault(word, len(place)) for word in one.texts] for one in fresh.values()]
-        prints = np.concatenate([self.prints, np.array(list(fresh), dtype=PRINTS)])
-        order = np.argsort(prints, kind="stable")
-        numbers = np.concatenate([self.numbers, np.array([one.numbers for one in fresh.values()], dtype=np.float32)])
-        codes = np.concatenate([self.texts, np.array(texts, dtype=np.int32)])
-        return _Stored(prints[order], numbers[order], codes[order], list(place))
-
-    def write(self, path: Path) -> None:
-        """Write them, whole or not at all."""
-        content = io.BytesIO()
-        words = np.array(self.words, dtype=str)
-        np.savez(content, version=VERSION, prints=self.prints, numbers=self.numbers, texts=self.texts, words=words)
-        write_whole(path, content.getvalue())
+def _with_more(stored: ByPrint, fresh: dict[bytes, Measured]) -> ByPrint:
+    place = {word: at for at, word in enumerate(stored.words)}
+    texts = [[place.setdefault(word, len(place)) for word in one.texts] for one in fresh.values()]
+    numbers = [one.numbers for one in fresh.values()]
+    columns = {"numbers": np.array(numbers), "texts": np.array(texts)}
+    return stored.with_more(np.array(list(fresh)), columns, list(place))
 
 
-def _stored(path: Path) -> _Stored:
-    """Read what was measured before; nothing where the file is missing, damaged, or of another version."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = _Stored(stored["prints"], stored["numbers"], stored["texts"], stored["words"].tolist())
-            if int(stored["version"]) == VERSION and found.numbers.shape == (len(found.prints), len(NUMBERS)):
-                return found
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
-        pass
-    nothing = (np.empty((0, len(NUMBERS)), dtype=np.float32), np.empty((0, len(TEXTS)), dtype=np.int32))
-    return _Stored(np.empty(0, dtype=PRINTS), *nothing, [])
+def _at(stored: ByPrint, wanted: np.ndarray, damaged: dict[str, str]) -> Measures:
+    """Return the measures of fingerprints (k,)."""
+    places = stored.places(wanted)
+    known, nothing = places >= 0, ("",) * len(TEXTS)
+    numbers = np.full((len(wanted), len(NUMBERS)), np.nan)
+    numbers[known] = stored.columns["numbers"][places[known]]
+    codes = stored.columns["texts"]
+    texts = [tuple(stored.words[one] for one in codes[at]) if at >= 0 else nothing for at in places.tolist()]
+    return Measures(numbers, texts, damaged)

@@ -16,7 +16,7 @@ __all__ = [
     "EXPECTED",
     "KTH",
     "LISTED",
-    "Looks",
+    "LookScale",
     "Neighbours",
     "Space",
     "limit_of",
@@ -35,14 +35,14 @@ _BLOCK = 2_048
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class LookScale:
     """The mean and the deviation (l,) of how some images look."""
 
     mean: np.ndarray
     deviation: np.ndarray
 
     @classmethod
-    def of(cls, looks: np.ndarray) -> Looks:
+    def of(cls, looks: np.ndarray) -> LookScale:
         """Measure looks (n, l), NaN where an image's are not known."""
         known = looks[np.isfinite(looks).all(axis=1)]
         if not len(known):
@@ -70,7 +70,7 @@ class Space:
     mean: np.ndarray
     usual: float
     shortest: float
-    looks: Looks | None = None
+    looks: LookScale | None = None
 
     @classmethod
     def of(cls, features: np.ndarray, looks: np.ndarray | None = None) -> Space:
@@ -79,7 +79,7 @@ class Space:
         mean = values.mean(axis=0)
         shortest = float(ROUNDING * np.sqrt((values**2).sum(axis=1).mean())) or ROUNDING
         usual = max(float(np.sqrt(((values - mean) ** 2).sum(axis=1).mean())), shortest)
-        return cls(mean, usual, shortest, None if looks is None else Looks.of(looks))
+        return cls(mean, usual, shortest, None if looks is None else LookScale.of(looks))
 
     def directions(self, features: np.ndarray) -> np.ndarray:
         """Return rows (n, d) float32 centred and of length 1; one at the mean, but for rounding, is 0."""
