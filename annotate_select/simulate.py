@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -16,17 +17,19 @@ import numpy as np
 from sklearn.metrics import f1_score, recall_score
 from threadpoolctl import threadpool_limits
 
+from annotate_select import __version__
 from annotate_select.errors import SelectionError
 from annotate_select.files import digest
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.select import Strategy, select
-from annotate_select.selection.table import find
+from annotate_select.selection.table import Entry, find
 
 __all__ = ["Replay", "default_budgets", "replay", "simulate", "split"]
 
 TEST_SHARE, MOST_TESTED = 0.3, 2000
 PER_CLASS = (1, 2, 5, 10, 20, 50)
+NOT_REPLAYED = {"samples": "samples of several models", "like": "images of which more are wanted"}
 RARE_SHARE = 4  # the smallest of so many classes, at least one, are the rare ones
 
 
@@ -155,14 +158,16 @@ def simulate(
     """Replay every strategy with every seed, each seed with a test split of its own; strategies by name.
 
     `store` is a JSON-lines file: runs that are there are not made again, and each is added when it is done, so an
-    interrupted simulation goes on where it stopped. `workers` processes run side by side, each on one thread.
+    interrupted simulation goes on where it stopped; runs of another version, or of a strategy of one's own whose file
+    has changed since, do not count. `workers` processes run side by side, each on one thread.
     Raises SelectionError when the budgets do not fit the data.
     """
     labels = np.asarray(labels)
     _check(features, labels, budgets, strategies)
     data = digest([digest(np.ascontiguousarray(features).tobytes()), digest(labels.astype(np.int64).tobytes())])
     wanted = [(strategy, seed) for seed in range(seeds) for strategy in strategies]
-    keys = {run: digest([data, list(budgets), audit, *run]) for run in wanted}
+    code = {strategy: _code(strategy) for strategy in strategies}
+    keys = {run: digest([data, list(budgets), audit, *run, code[run[0]]]) for run in wanted}
     known = _stored(store)
     missing = [run for run in wanted if keys[run] not in known]
     progress("replaying", len(wanted) - len(missing), len(wanted), "")
@@ -175,7 +180,10 @@ def simulate(
 
 def _check(features: np.ndarray, labels: np.ndarray, budgets: Sequence[int], strategies: Sequence[str]) -> None:
     for strategy in strategies:
-        find(strategy)
+        entry = find(strategy)[1]
+        beyond = sorted(set(entry.needs) & set(NOT_REPLAYED)) if isinstance(entry, Entry) else []
+        if beyond:
+            raise SelectionError(f"strategy {strategy!r} cannot be replayed: it needs {NOT_REPLAYED[beyond[0]]}")
     if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
         raise SelectionError(f"labels must be one class number for each of the {len(features)} rows of features")
     if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
@@ -186,6 +194,18 @@ def _check(features: np.ndarray, labels: np.ndarray, budgets: Sequence[int], str
             f"budgets must be at most {left}, the images not kept for the test, got {budgets[-1]}; "
             "ask for less, or label more"
         )
+
+
+def _code(strategy: str) -> str:
+    """Return what a run's result depends on besides data: this version, and the file of a strategy of one's own."""
+    function = find(strategy)[1]
+    if isinstance(function, Entry):
+        return __version__
+    try:
+        file = inspect.getsourcefile(function if inspect.isroutine(function) else type(function))
+    except TypeError:  # it is compiled
+        file = None
+    return f"{__version__} {digest(Path(file).read_bytes()) if file else ''}"
 
 
 def _stored(store: Path | None) -> dict[str, Replay]:

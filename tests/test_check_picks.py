@@ -84,7 +84,7 @@ def test_auto_leaves_more_to_chance_where_picks_crowd(project_root: Path, monkey
         assert (found.runaway, found.chance) == (True, CHANCE)
         assert "picks crowd in the same few kinds of images" in found.text()
         batch = project.select(8, "auto", audit=0.0)
-        assert "picks of the last rounds crowd in few kinds of images, so 25 % of it is drawn by chance" in batch.note
+        assert "picks of the last rounds crowd in few kinds of images, so 2 of 8 are drawn by chance" in batch.note
         assert sum(pick.reason.startswith("drawn at random") for pick in batch.picks) == 2
         assert "by chance" not in project.select(4, "graph_coverage").note
 
@@ -123,4 +123,4 @@ def test_only_proof_beyond_two_standard_errors_counts(monkeypatch: pytest.Monkey
     )  # fmt: skip
     for difference, share in ((0.03, 0.0), (0.015, 0.25), (-0.015, 0.5), (-0.03, 1.0)):
         monkeypatch.setattr(auto, "prove", lambda _, d=difference: Proof(d, 0.01, 40))
-        assert auto.decide(pool).shares.get("random", 0.0) == share
+        assert auto.decide(pool, 20).counts.get("random", 0) == 20 * share

@@ -80,6 +80,27 @@ def test_other_data_is_another_run(tmp_path: Path) -> None:
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 2
 
 
+def test_another_version_or_another_file_of_ones_own_strategy_is_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "strategy_that_changes.py"
+    own.write_text("def first(pool, n):\n    return pool.candidates[:n], [0.0] * n, ['first'] * n\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    features, labels = blobs(40, 3)
+    store = tmp_path / "runs.jsonl"
+    given = {"strategies": ["random", "strategy_that_changes:first"], "budgets": [6], "seeds": 1, "store": store}
+
+    def runs() -> int:
+        simulate(features, labels, **given)
+        return len(store.read_text().splitlines())
+
+    assert [runs(), runs()] == [2, 2]
+    own.write_text(own.read_text() + "# another\n")
+    assert [runs(), runs()] == [3, 3]
+    monkeypatch.setattr(module, "__version__", "another")
+    assert [runs(), runs()] == [5, 5]
+
+
 def test_workers_change_nothing() -> None:
     features, labels = blobs(40, 4)
     given = {"strategies": ["random", "kcenter"], "budgets": [6, 12], "seeds": 2}
@@ -93,6 +114,8 @@ def test_workers_change_nothing() -> None:
         ({"budgets": [12, 6]}, "ascending, got \\[12, 6\\]"),
         ({"budgets": [85]}, "budgets must be at most 84, the images not kept for the test, got 85"),
         ({"strategies": ["kmean"]}, "unknown strategy 'kmean'"),
+        ({"strategies": ["random", "bald"]}, "strategy 'bald' cannot be replayed: it needs samples of several models"),
+        ({"strategies": ["similar_to"]}, "'similar_to' cannot be replayed: it needs images of which more are wanted"),
         ({"labels": np.zeros(3, dtype=int)}, "labels must be one class number for each of the 120 rows"),
     ],
 )

@@ -19,9 +19,7 @@ class Allowed:
 
     def __init__(self, pool: Pool, rows: np.ndarray) -> None:
         self._caps = Caps(pool)
-        for row in pool.taken.tolist():
-            self._caps.add(row)
-        self._rows, self._picks = rows, len(pool.taken)
+        self._rows, self._picks = rows, 0
         self._worthless = np.zeros(len(rows), dtype=bool) if pool.weights is None else pool.weights[rows] == 0
         self.open = np.ones(len(rows), dtype=bool)
         self.alike = near(pool.features, rows, pool.covered, pool.near_duplicate)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotate_select.selection.chance import random
+from annotate_select.selection.chance import random, uniforms
 from annotate_select.selection.graph_coverage import graph_coverage, graph_uncertainty
 from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.kcenter import kcenter_robust
-from annotate_select.selection.pool import Chosen, Pool
+from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
 from annotate_select.selection.proof import Proof, prove
 from annotate_select.selection.reasons import counted, share
 
@@ -26,6 +26,8 @@ __all__ = ["Decision", "auto", "decide"]
 MOST_UNLIKE = 0.5  # of a batch: images unlike all others
 PATIENCE = 10  # labels a class, on average; beyond, a class without any may not be there, and is looked for less
 CLEARLY = 2.0  # standard errors
+ROUNDING = 1e-9  # .1 x 30 is 3.0000000000000004
+COVERS = {"graph_coverage": "the images", "graph_uncertainty": "what is in doubt"}
 FUNCTIONS: dict[str, Callable[[Pool, int], Chosen]] = {
     "graph_coverage": graph_coverage,
     "graph_uncertainty": graph_uncertainty,
@@ -36,9 +38,9 @@ FUNCTIONS: dict[str, Callable[[Pool, int], Chosen]] = {
 
 @dataclass(frozen=True)
 class Decision:
-    """Which strategies share the batch - names of FUNCTIONS and their shares, the first gets the rest - and why."""
+    """How many of the batch each strategy chooses, names of FUNCTIONS, and why."""
 
-    shares: dict[str, float]
+    counts: dict[str, int]
     because: str
 
 
@@ -50,47 +52,52 @@ def auto(pool: Pool, n: int) -> Chosen:
     than chance, half of the batch is random, and all of it where that is clear. Where earlier picks crowd together, the
     share `chance` is random, unless audits show that picks teach more. Score: of the strategy that chose.
     """
-    decision = decide(pool)
-    names, counts = list(decision.shares), _counts(list(decision.shares.values()), n)
+    decision = decide(pool, n)
     parts: list[Chosen] = []
     now = pool
-    for name, count in zip(names, counts, strict=True):
-        if count:
-            part = FUNCTIONS[name](now, count)
-            parts.append(part)
-            left = np.setdiff1d(now.candidates, part.rows, assume_unique=True)
-            now = replace(now, candidates=left, taken=np.concatenate([now.taken, part.rows]))
-    became = " and ".join(name for name, count in zip(names, counts, strict=True) if count)
+    for name, count in decision.counts.items():
+        part = FUNCTIONS[name](now, count)
+        parts.append(part)
+        left = np.setdiff1d(now.candidates, part.rows, assume_unique=True)
+        now = replace(now, candidates=left, taken=np.concatenate([now.taken, part.rows]))
+    became = " and ".join(decision.counts)
     return _in_turn(parts)._replace(note=f"{became}: {decision.because}", became=became)
 
 
-def decide(pool: Pool) -> Decision:
+def decide(pool: Pool, n: int) -> Decision:
     """Choose by the numbers; `because` names them."""
-    main, because = _main(pool)
-    shares, unlike = {main: 1.0}, _unlike(pool)
-    if unlike:
-        shares["kcenter_robust"] = unlike
-        because += f"; {_missing(pool)}, so {_part(unlike)} looks for what is unlike the rest"
     proof = prove(pool)
     chance = _chance(proof)
+    crowded = pool.chance > chance and not _proven(proof)
+    chance = pool.chance if crowded else chance
+    main = "graph_coverage" if pool.probabilities is None or not len(pool.labeled) else "graph_uncertainty"
+    shares = {"kcenter_robust": _unlike(pool) * (1 - chance), "random": chance}
+    rest, others = _counts(pool, shares, n)
+
+    def part(name: str, one: str, many: str) -> str:
+        return _part(shares[name], others[name], n, one, many)
+
+    said = [_seen(pool) + (f", so the batch covers {COVERS[main]}" if rest else "")]
+    if shares["kcenter_robust"]:
+        unlike = part("kcenter_robust", "looks for what is unlike the rest", "look for what is unlike the rest")
+        said.append(f"{_missing(pool)}, so {unlike}")
+    drawn = part("random", "is drawn by chance", "are drawn by chance")
     if proof is not None:
-        because += f"; {_verdict(proof, chance)}"
-    if pool.chance > chance and not _proven(proof):
-        chance = pool.chance
-        because += f"; picks of the last rounds crowd in few kinds of images, so {_part(chance)} is drawn by chance"
-    if chance:
-        shares = {name: value * (1 - chance) for name, value in shares.items()} | {"random": chance}
-    return Decision(shares, because)
+        said.append(_verdict(proof) + (f", so {drawn}" if chance and not crowded else ""))
+    if crowded:
+        said.append(f"picks of the last rounds crowd in few kinds of images, so {drawn}")
+    counts = {name: count for name, count in {main: rest, **others}.items() if count}
+    return Decision(counts, "; ".join(said))
 
 
-def _main(pool: Pool) -> tuple[str, str]:
+def _seen(pool: Pool) -> str:
     total = len(pool.labeled)
     if not total:
-        return "graph_coverage", "nothing is labelled yet, so the batch covers the images"
+        return "nothing is labelled yet"
     if pool.probabilities is None:
-        return "graph_coverage", f"{counted(total, 'label')} but no model yet, so the batch covers the images"
-    measured = "" if pool.accuracy is None else f" and a model of accuracy {share(pool.accuracy)}"
-    return "graph_uncertainty", f"{counted(total, 'label')}{measured}, so the batch covers what is in doubt"
+        return f"{counted(total, 'label')} but no model yet"
+    accuracy = "" if pool.accuracy is None else f" and a model of accuracy {share(pool.accuracy)}"
+    return counted(total, "label") + accuracy
 
 
 def _unlike(pool: Pool) -> float:
@@ -120,23 +127,40 @@ def _proven(proof: Proof | None) -> bool:
     return proof is not None and proof.difference > CLEARLY * proof.error
 
 
-def _verdict(proof: Proof, chance: float) -> str:
+def _verdict(proof: Proof) -> str:
     points = f"{100 * proof.difference:+.1f} +- {100 * proof.error:.1f} points on {proof.audits} audits"
-    if not chance:
-        return f"picks teach no less than chance ({points})"
-    return f"picks teach less than chance ({points}), so {_part(chance)} is drawn by chance"
+    if _chance(proof):
+        return f"picks teach less than chance ({points})"
+    if _proven(proof):
+        return f"picks teach more than chance ({points})"
+    return f"picks teach as much as chance, as far as can be told ({points})"
 
 
-def _part(value: float) -> str:
-    return "all of it" if value == 1 else "half of it" if value == 0.5 else f"{100 * value:.0f} % of it"
+def _part(value: float, count: int, n: int, one: str, many: str) -> str:
+    """Say how many of n do what `one` says of one and `many` of several; of none, which share of all batches does."""
+    if count == n:
+        return f"{'all of it' if n > 1 else 'this one'} {one}"
+    if 2 * count == n:
+        return f"half of it {one}"
+    if not count:
+        return f"{100 * value:.0f} % of all picks {many}, but none of these {n:,}"
+    return f"{count:,} of {n:,} {one if count == 1 else many}"
 
 
-def _counts(shares: list[float], n: int) -> list[int]:
-    """Split n by shares, rounded to whole images; the first gets what is left."""
-    others: list[int] = []
-    for value in shares[1:]:
-        others.append(min(int(value * n + 0.5), n - sum(others)))
-    return [n - sum(others), *others]
+def _counts(pool: Pool, shares: dict[str, float], n: int) -> tuple[int, dict[str, int]]:
+    """Split n by shares in whole images: what is left, and the others.
+
+    What a share of n is beyond a whole image decides by luck whether there is one more, so that small batches too have
+    their shares in the long run; the luck is new when an image is chosen or left out.
+    """
+    passed = np.array([len(pool.features) - len(pool.candidates)], dtype=np.uint64)
+    left, counts = n, {}
+    for stream, (name, value) in enumerate(shares.items()):
+        whole = int(value * n + ROUNDING)
+        luck = float(uniforms(seeded_hashes(seeded_hashes(passed, pool.seed), stream))[0])
+        counts[name] = min(left, whole + (luck < value * n - whole - ROUNDING))
+        left -= counts[name]
+    return left, counts
 
 
 def _in_turn(parts: list[Chosen]) -> Chosen:

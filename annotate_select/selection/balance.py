@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annotate_select.errors import SelectionError
+from annotate_select.selection.checks import as_array
 from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.pool import Chosen, Pool
 
 __all__ = ["balanced", "quotas", "strata_of"]
 
+TOLD = 3  # notes of strata in that of the batch
+
 
 def strata_of(strata: ArrayLike, names: Sequence[str], n: int) -> np.ndarray:
     """Return strata (n,) int64 from 0, checked; raises SelectionError where they do not fit rows or names."""
-    found = np.asarray(strata)
+    found = as_array("strata", strata)
     if found.shape != (n,) or found.dtype.kind not in "iu":
         raise SelectionError(
             f"strata must be one integer for each of the {n} rows, got {found.dtype} of shape {found.shape}"
@@ -85,6 +88,6 @@ def _by_turns(parts: Sequence[Chosen]) -> Chosen:
         np.concatenate([part.rows for part in parts])[order],
         np.concatenate([part.scores for part in parts])[order],
         [reasons[at] for at in order.tolist()],
-        note=notes[0] if notes else "",
+        note="; ".join(notes[:TOLD]),
         became=" or ".join(became),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,9 +13,10 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.geometry import BLOCK, directions
 from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
-__all__ = ["build_pool", "checked", "require_count", "require_fraction", "require_integer"]
+__all__ = ["as_array", "build_pool", "checked", "require_count", "require_fraction", "require_integer"]
 
 SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum; float16 is off by this much
+HEAVIEST = 1e30  # sums of weighted gains stay finite in float32
 STREAM = 1  # keeps what strategies leave to chance independent of the audit, which is drawn with the plain seed
 
 
@@ -36,6 +37,7 @@ def build_pool(
     near_duplicate: float | None,
     like: ArrayLike = (),
     audits: ArrayLike = (),
+    chosen: ArrayLike | None = None,
     chance: float = 0.0,
     progress: Progress = silent,
 ) -> Pool:
@@ -44,10 +46,10 @@ def build_pool(
     labeled = _rows("labeled", labeled, n)
     if len(np.unique(labeled)) < len(labeled):
         raise SelectionError(f"labeled must name each row once, but row {_repeated(labeled)} is there more than once")
+    class_names = tuple(class_names)
     classes, labels = _classes(labels, labeled, probabilities, class_names, n_classes)
-    drawn = np.unique(_rows("audits", audits, n))
-    if not np.isin(drawn, labeled).all():
-        raise SelectionError(f"audits must be labeled rows, but row {np.setdiff1d(drawn, labeled)[0]} is not labeled")
+    drawn = _labelled("audits", audits, labeled, n)
+    picked = None if chosen is None else np.setdiff1d(_labelled("chosen", chosen, labeled, n), drawn)
     mean, samples = _opinions(probabilities, n, classes)
     free = np.ones(n, dtype=bool)
     free[labeled] = False
@@ -59,11 +61,12 @@ def build_pool(
         labeled=_frozen(labeled),
         labels=_frozen(labels),
         n_classes=classes,
-        class_names=tuple(class_names),
+        class_names=class_names,
         probabilities=mean,
         samples=samples,
         like=_frozen(np.unique(_rows("like", like, n))),
         audits=_frozen(drawn),
+        chosen=None if picked is None else _frozen(picked),
         chance=require_fraction("chance", chance),
         progress=progress,
         hashes=_frozen(seeded_hashes(seeded_hashes(tokens, STREAM), seed)),
@@ -73,6 +76,17 @@ def build_pool(
         near_duplicate=require_fraction("near_duplicate", near_duplicate if near_duplicate is not None else default),
         accuracy=None if accuracy is None else require_fraction("accuracy", accuracy),
     )
+
+
+def as_array(name: str, values: ArrayLike, *, dtype: type | None = None) -> np.ndarray:
+    """Return what numpy makes of values, or raise SelectionError where it makes nothing of them."""
+    try:
+        found = np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise SelectionError(f"{name} must be an array of numbers or what numpy makes one of: {error}") from error
+    if found.dtype.kind == "O" and found.ndim == 0:
+        raise SelectionError(f"{name} must be an array or a list, got {type(values).__name__}; list() makes one of it")
+    return found
 
 
 def require_count(n: int, available: int) -> int:
@@ -108,16 +122,19 @@ def checked(name: str, strategy: Strategy) -> Strategy:
                 f"strategy {name} must return Chosen(rows, scores, reasons), got {type(answer).__name__}"
             )
         chosen = Chosen(*answer)
-        rows, scores = np.asarray(chosen.rows), np.asarray(chosen.scores, dtype=np.float64)
+        rows = as_array(f"the rows of strategy {name}", chosen.rows)
+        scores = as_array(f"the scores of strategy {name}", chosen.scores, dtype=np.float64)
         if rows.shape != (n,) or rows.dtype.kind not in "iu":
             raise SelectionError(f"strategy {name} was asked for {n} rows and returned {rows.dtype} {rows.shape}")
         if len(np.unique(rows)) < n or not np.isin(rows, pool.candidates).all():
             raise SelectionError(f"strategy {name} must return distinct rows of pool.candidates")
         if scores.shape != (n,) or not np.isfinite(scores).all():
             raise SelectionError(f"strategy {name} must return a finite score for each of its {n} rows")
-        reasons = list(chosen.reasons)
+        reasons = list(chosen.reasons) if isinstance(chosen.reasons, Iterable) else []
         if len(reasons) != n or not all(isinstance(reason, str) and reason for reason in reasons):
             raise SelectionError(f"strategy {name} must return a reason, a text, for each of its {n} rows")
+        if not isinstance(chosen.note, str) or not isinstance(chosen.became, str):
+            raise SelectionError(f"strategy {name} must return texts as note and became, got {chosen[3:]}")
         return chosen._replace(rows=rows.astype(np.int64), scores=scores, reasons=reasons)
 
     return call
@@ -132,7 +149,7 @@ def _require_matrix(features: np.ndarray) -> tuple[int, int]:
 
 
 def _rows(name: str, values: ArrayLike, n: int) -> np.ndarray:
-    rows = np.asarray(values)
+    rows = as_array(name, values)
     if rows.size == 0 and rows.ndim == 1:
         return np.empty(0, dtype=np.int64)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
@@ -144,6 +161,13 @@ def _rows(name: str, values: ArrayLike, n: int) -> np.ndarray:
     if len(wrong):
         raise SelectionError(f"{name} must be rows from 0 to {n - 1}, got {wrong[0]}")
     return rows.astype(np.int64)
+
+
+def _labelled(name: str, values: ArrayLike, labeled: np.ndarray, n: int) -> np.ndarray:
+    rows = np.unique(_rows(name, values, n))
+    if not np.isin(rows, labeled).all():
+        raise SelectionError(f"{name} must be labeled rows, but row {np.setdiff1d(rows, labeled)[0]} is not labeled")
+    return rows
 
 
 def _repeated(rows: np.ndarray) -> int:
@@ -159,7 +183,7 @@ def _classes(
     n_classes: int | None,
 ) -> tuple[int, np.ndarray]:
     """Return how many classes there are and the labels as int64."""
-    numbers = np.asarray(labels)
+    numbers = as_array("labels", labels)
     if numbers.shape != (len(labeled),):
         raise SelectionError(
             f"labels must be one for each of the {len(labeled)} labeled rows, got shape {numbers.shape}"
@@ -226,28 +250,32 @@ def _probabilities(probabilities: np.ndarray, n: int, classes: int) -> np.ndarra
 
 
 def _weights(weights: ArrayLike, n: int) -> np.ndarray:
-    values = np.array(weights, dtype=np.float64)
+    values = as_array("weights", weights, dtype=np.float64).copy()
     if values.shape != (n,):
         raise SelectionError(f"weights must be one for each of the {n} rows, got shape {values.shape}")
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    wrong = np.flatnonzero(~((values >= 0) & (values <= HEAVIEST)))
     if len(wrong):
-        raise SelectionError(f"weights must be finite and at least 0, but row {wrong[0]} has {values[wrong[0]]}")
+        raise SelectionError(f"weights must be from 0 to {HEAVIEST:g}, but row {wrong[0]} has {values[wrong[0]]}")
     return values
 
 
 def _groups(groups: ArrayLike, n: int) -> np.ndarray:
-    """Number groups of any sortable kind from 0; a negative integer is a row without a group: one of its own."""
-    values = np.asarray(groups)
+    """Number groups of any sortable kind from 0.
+
+    A negative integer, NaN or None is a row without a group: one of its own.
+    """
+    values = as_array("groups", groups)
     if values.shape != (n,):
         raise SelectionError(f"groups must be one for each of the {n} rows, got shape {values.shape}")
+    alone = np.less(values, 0) if values.dtype.kind == "i" else values != values  # NaN differs from itself
+    if values.dtype.kind == "O":
+        alone = np.array([one is None or one != one for one in values.tolist()], dtype=bool)
+    codes = n + np.arange(n)
     try:
-        names, codes = np.unique(values, return_inverse=True)
+        codes[~alone] = np.unique(values[~alone], return_inverse=True)[1]
     except TypeError as error:
         raise SelectionError("groups must be all of one kind, such as integers or texts, got a mixture") from error
-    codes = codes.astype(np.int64)
-    if values.dtype.kind != "i":
-        return codes
-    return np.where(np.less(values, 0), len(names) + np.arange(n), codes)
+    return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -139,8 +139,8 @@ class Greedy:
         """Return the picks so far; counts are multiplied by `scale`, the pool over the reference."""
         about = "about " if scale > 1 else ""
         reasons = [
-            f"{nearer} {about}{counted(max(1, round(count * scale)))} than anything labelled or picked before"
-            + (REPEATED if repeat else "")
+            f"{nearer} {about + counted(round(count * scale)) if count else 'no image'} than anything labelled or "
+            "picked before" + (REPEATED if repeat else "")
             for count, repeat in zip(self.nearer, self.repeats, strict=True)
         ]
         rows = self._drawn[np.array(self.chosen, dtype=np.int64)]

@@ -35,7 +35,7 @@ def dropquery(pool: Pool, n: int) -> Chosen:
     if pool.samples is not None and pool.probabilities is not None:
         flips, passes, how = _flips_of_samples(pool.samples, pool.probabilities), len(pool.samples), "passes"
     elif len(np.unique(pool.labels)) < 2:
-        return kmeans(pool, n)._replace(note="kmeans, as no two classes have a label yet")
+        return kmeans(pool, n)._replace(note="kmeans, as no two classes have a label yet", became="kmeans")
     else:
         flips, passes = _flips_of_dropout(pool), PASSES
         how = "passes with three quarters of its features dropped"

@@ -2,8 +2,10 @@
 
 Two rows whose directions have a cosine above `pool.near_duplicate` do not share a batch, and no pick is that near to a
 labelled row, as long as anything else is left. Of the first k picks a group may have at most ceil(s k), where s is
-twice the group's share of the candidates, or 2 / (G + 1) with G groups if that is more, and never above 2/3; the cap
-gives way before the near-duplicates do. Strategies that rank use `walk`; those that propose a whole set use `spread`.
+twice the group's share of the candidates, or 2 / (G + 1) with G groups if that is more, and never above 2/3; audits and
+whatever else is in the batch already count among them. The cap gives way before the near-duplicates do.
+
+Strategies that rank use `walk`; those that propose a whole set use `spread`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ REPEATED = "; a near-duplicate of one labelled or picked, as nothing else is lef
 
 
 class Caps:
-    """Count the picks of each group, and tell which groups may have no more for now."""
+    """Count the picks of each group, those already in the batch too, and tell which may have no more for now."""
 
     def __init__(self, pool: Pool) -> None:
         groups = np.zeros(len(pool.features), dtype=np.int64) if pool.groups is None else pool.groups
@@ -36,15 +38,16 @@ class Caps:
         self.groups = groups
         self.active = present > 1  # a single group may have all
         self._shares = np.minimum(shares, LARGEST_SHARE) if present > 1 else np.full(len(sizes), np.inf)
-        self._counts = np.zeros(len(sizes), dtype=np.int64)
+        self._before = len(pool.taken)
+        self._counts = np.bincount(groups[pool.taken], minlength=len(sizes))
 
     def add(self, row: int) -> None:
         """Count a pick."""
         self._counts[self.groups[row]] += 1
 
     def full(self, k: int) -> np.ndarray:
-        """Return (G,) which groups may not have another among the first k picks."""
-        return self._counts >= np.ceil(self._shares * k - 1e-9)
+        """Return (G,) which groups may not have another among k picks more than there were at first."""
+        return self._counts >= np.ceil(self._shares * (self._before + k) - 1e-9)
 
 
 class _Kept:
@@ -159,13 +162,15 @@ def spread(pool: Pool, n: int, propose: Strategy) -> Chosen:
     """Ask for n rows, drop what the guard forbids, and ask again for as many, until there are n.
 
     `propose` must answer with at least as many candidates of the pool it gets as it is asked for. It is told of what
-    was kept by `pool.taken`. The group cap is that of the whole batch. Not prefix-consistent.
+    was kept by `pool.taken`. The group cap is that of the whole batch; it gives way before weights of zero do. Not
+    prefix-consistent.
     """
     caps, kept, parts = Caps(pool), _Kept(pool, n), []
     clean = pool.candidates[~near(pool.features, pool.candidates, pool.covered, pool.near_duplicate)]
     while len(kept.rows) < n and len(clean):
-        roomy = clean[~caps.full(n)[caps.groups[clean]]]
-        candidates = roomy if len(roomy) else clean
+        worth = clean if pool.weights is None or not pool.weights[clean].any() else clean[pool.weights[clean] > 0]
+        roomy = worth[~caps.full(n)[caps.groups[worth]]]
+        candidates = roomy if len(roomy) else worth
         part = propose(_without(pool, candidates, kept.rows), min(n - len(kept.rows), len(candidates)))
         added = _admit(part, kept, caps, n, capped=len(roomy) > 0)
         parts.append(_at(part, added))

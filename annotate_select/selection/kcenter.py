@@ -115,7 +115,8 @@ def _traversed(pool: Pool, n: int, later: np.ndarray | None) -> Chosen:
     rows, distances = np.array(traversal.picked, dtype=np.int64), np.sqrt(traversal.squared)
     reasons = [_distance_reason(distance, traversal.limit) for distance in distances]
     if not len(pool.covered):
-        reasons[0] = "the most typical image, as nothing is labelled yet"
+        by_weight = "" if pool.weights is None else " by weight"
+        reasons[0] = f"the most typical image{by_weight}, as nothing is labelled yet"
     return Chosen(rows, distances * weights[rows], reasons)
 
 

@@ -45,6 +45,7 @@ class Pool:
     samples: np.ndarray | None = None  # (T, n, C) probabilities of T models or passes
     like: np.ndarray = field(default_factory=_no_rows)  # rows of which more are wanted
     audits: np.ndarray = field(default_factory=_no_rows)  # labelled rows that chance chose
+    chosen: np.ndarray | None = None  # labelled rows that a strategy chose; None: all but the audits
     chance: float = 0.0  # share that auto draws by chance, as earlier picks crowd together
     progress: Progress = silent
 

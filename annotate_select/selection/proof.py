@@ -34,7 +34,8 @@ class Proof:
 def prove(pool: Pool) -> Proof | None:
     """Compare picks with audits; None where there are too few of either, or of one class only."""
     is_audit = np.isin(pool.labeled, pool.audits)
-    audits, picks = (_by_hash(pool, np.flatnonzero(which)) for which in (is_audit, ~is_audit))
+    is_pick = ~is_audit if pool.chosen is None else np.isin(pool.labeled, pool.chosen)
+    audits, picks = (_by_hash(pool, np.flatnonzero(which)) for which in (is_audit, is_pick))
     if min(len(audits), len(picks)) < FEWEST or len(np.unique(pool.labels[audits])) < 2:
         return None
     part = np.arange(len(audits)) % PARTS  # dealt in the order of the hashes

@@ -8,6 +8,8 @@ from annotate_select.selection.pool import Pool
 
 __all__ = ["counted", "percent", "share", "top_classes"]
 
+AT_ONCE = 2**20  # probabilities sorted at a time
+
 
 def share(value: float) -> str:
     """Write a number of two digits without its zero: `.46`, `-.20`, `1.00`.
@@ -39,9 +41,14 @@ def percent(value: float) -> str:
 
 def top_classes(pool: Pool, probabilities: np.ndarray, most: int) -> list[list[str]]:
     """Write the likeliest classes of each row (k, C) as `crack .46`; of equals the first class goes first."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :most]
-    values = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        [f"{pool.class_name(number)} {share(value)}" for number, value in zip(*row, strict=True)]
-        for row in zip(order.tolist(), values.tolist(), strict=True)
-    ]
+    names: list[list[str]] = []
+    step = max(1, AT_ONCE // probabilities.shape[1])
+    for start in range(0, len(probabilities), step):
+        block = probabilities[start : start + step]
+        order = np.argsort(-block, axis=1, kind="stable")[:, :most]
+        values = np.take_along_axis(block, order, axis=1)
+        names += [
+            [f"{pool.class_name(number)} {share(value)}" for number, value in zip(*row, strict=True)]
+            for row in zip(order.tolist(), values.tolist(), strict=True)
+        ]
+    return names

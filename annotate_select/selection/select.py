@@ -13,7 +13,14 @@ from threadpoolctl import threadpool_limits
 from annotate_select.errors import SelectionError
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.balance import balanced, strata_of
-from annotate_select.selection.checks import build_pool, checked, require_count, require_fraction, require_integer
+from annotate_select.selection.checks import (
+    as_array,
+    build_pool,
+    checked,
+    require_count,
+    require_fraction,
+    require_integer,
+)
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Picks, Pool, Strategy, seeded_hashes
 from annotate_select.selection.table import STRATEGIES, Entry, find
@@ -58,6 +65,7 @@ def select(
     near_duplicate: float | None = None,
     like: ArrayLike = (),
     audits: ArrayLike = (),
+    chosen: ArrayLike | None = None,
     chance: float = 0.0,
     strata: ArrayLike | None = None,
     strata_names: Sequence[str] = (),
@@ -67,7 +75,8 @@ def select(
     """Choose n distinct rows of features (n_rows, d), best first, none of them labelled or excluded.
 
     Features are centred and scaled to length 1 inside: images are compared by cosine. `labeled` rows carry the class
-    numbers `labels`; those of them that chance chose are `audits`. `chance` is the share that `auto` draws at random
+    numbers `labels`; those of them that chance chose are `audits`, those that a strategy chose `chosen` (default: all
+    others): whether picking beats chance is told from these two. `chance` is the share that `auto` draws at random
     because earlier picks crowd together. `probabilities` (n_rows, C), or (T, n_rows, C) of T
     models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
     are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply
@@ -88,7 +97,7 @@ def select(
     name, entry = find(strategy)
     if threads is not None and require_integer("threads", threads) < 1:
         raise SelectionError(f"threads must be at least 1, got {threads}; leave it out to use all cores")
-    pool_features = np.asarray(features)
+    pool_features = as_array("features", features)
     identity = _tokens(tokens, len(pool_features) if pool_features.ndim else 0)
     seed = require_integer("seed", seed)
     with threadpool_limits(threads) if threads is not None else nullcontext():
@@ -96,7 +105,7 @@ def select(
             pool_features,
             labeled=labeled,
             labels=labels,
-            probabilities=None if probabilities is None else np.asarray(probabilities),
+            probabilities=None if probabilities is None else as_array("probabilities", probabilities),
             accuracy=accuracy,
             seed=seed,
             exclude=exclude,
@@ -108,6 +117,7 @@ def select(
             near_duplicate=near_duplicate,
             like=like,
             audits=audits,
+            chosen=chosen,
             chance=chance,
             progress=progress,
         )
@@ -157,7 +167,7 @@ def _nothing() -> Chosen:
 def _tokens(tokens: ArrayLike | None, n: int) -> np.ndarray:
     if tokens is None:
         return np.arange(n, dtype=np.uint64)
-    values = np.asarray(tokens)
+    values = as_array("tokens", tokens)
     if values.shape != (n,) or values.dtype.kind not in "iu":
         raise SelectionError(f"tokens must be one integer for each of the {n} rows, got {values.dtype} {values.shape}")
     return values.astype(np.uint64)

@@ -115,7 +115,7 @@ def _places(pool: Pool, cluster: np.ndarray, scores: np.ndarray, sizes: np.ndarr
 
 def _reason(place: int, size: int, beside: int, *, by_weight: bool) -> str:
     if size == 1:
-        return "like no other image" + (f", but for {counted(beside, 'row')} labelled or picked already" * (beside > 0))
+        return "alone in its group" + (f", but for {counted(beside, 'row')} labelled or picked already" * (beside > 0))
     which = "the most typical" if place == 0 else f"number {place + 1:,} in typicality"
     known = f"{counted(beside, 'row')} beside them" if beside else "none"
     return f"{which}{', by weight,' if by_weight else ''} of {size:,} look-alikes, {known} labelled or picked already"

@@ -210,12 +210,18 @@ def _choose(
         n_classes=len(home.config.classes),
         tokens=now.tokens,
         like=like,
-        audits=labelled[np.array([now.roles[row] == "audit" for row in labelled.tolist()], dtype=bool)],
+        audits=_of_role(now, labelled, "audit"),
+        chosen=_of_role(now, labelled, "pick"),
         strata=strata.number if strata else None,
         strata_names=strata.names if strata else (),
         progress=progress,
     )
     return ground.told(picks) if ground is not None else picks
+
+
+def _of_role(now: Standing, rows: np.ndarray, role: str) -> np.ndarray:
+    """Return the rows that were in a batch as audits, or as picks; imported labels were in none."""
+    return np.array([row for row in rows.tolist() if now.roles[row] == role], dtype=np.int64)
 
 
 def _rows_of(now: Standing, keys: Sequence[str]) -> np.ndarray:

@@ -49,7 +49,7 @@ def ask(labels: list[int], probabilities: np.ndarray | None = SURE, n: int = 10,
             "graph_uncertainty and kcenter_robust",
             "crack has no label, so half of it looks for",
         ),
-        ([1] * 40, SURE, 0.9, "graph_uncertainty and kcenter_robust", "ok has no label, so 25 % of it looks for"),
+        ([1] * 40, SURE, 0.9, "graph_uncertainty and kcenter_robust", "ok has no label, so 2 of 10 look for"),
     ],
 )
 def test_it_decides_by_the_numbers_and_tells_them(
@@ -70,9 +70,35 @@ def test_several_classes_without_labels_are_counted() -> None:
     assert sum(unlike[:4]) == 2  # laid into one another, not one behind the other
 
 
-def test_a_batch_of_one_has_one_strategy() -> None:
-    assert ask([0] * 60, n=1).strategy == "auto: graph_uncertainty"
-    assert ask([0] * 9, n=1).strategy == "auto: kcenter_robust"
+def test_batches_of_one_have_one_strategy_each_and_in_the_long_run_their_shares() -> None:
+    became = []
+    for count in range(40, 80):  # one of two classes has no label: 20 of 40 to 20 of 79 images
+        picks = ask([0] * count, n=1)
+        became.append(picks.strategy)
+        of_one = "so this one looks for what is unlike the rest" in picks.note
+        of_all = " % of all picks look for what is unlike the rest, but none of these 1" in picks.note
+        assert (of_one, of_all) == ((True, False) if picks.strategy == "auto: kcenter_robust" else (False, True))
+    assert set(became) == {"auto: graph_uncertainty", "auto: kcenter_robust"}
+    expected = sum(0.5 * 20 / count for count in range(40, 80))  # 6.9, with a standard deviation of 2.3
+    assert abs(became.count("auto: kcenter_robust") - expected) <= 5
+
+
+def test_the_note_tells_of_what_was_done() -> None:
+    flat = np.full((200, 16), 1 / 16)
+    names = [f"c{number}" for number in range(16)]
+    few = ask(list(range(15)), flat, n=5, class_names=names)
+    assert few.strategy == "auto: graph_uncertainty"
+    assert "c15 has no label, so 6 % of all picks look for what is unlike the rest, but none of these 5" in few.note
+    drawn = ask([0] * 9, n=10, chance=1.0)
+    assert drawn.strategy == "auto: random"
+    assert "batch covers" not in drawn.note
+    assert "unlike" not in drawn.note
+    assert "so all of it is drawn by chance" in drawn.note
+    both = ask([0] * 9, n=20, chance=0.5)
+    assert sum(reason.startswith("drawn at random") for reason in both.reasons) == 10
+    assert sum("nothing labelled or picked is nearer" in reason for reason in both.reasons) == 5
+    assert "so 5 of 20 look for what is unlike the rest" in both.note
+    assert "so half of it is drawn by chance" in both.note
 
 
 def test_repeats_come_after_everything_else() -> None:
@@ -118,8 +144,8 @@ def test_picks_that_mislead_are_found_out_and_chance_takes_over() -> None:
     assert proof is not None
     assert proof.audits == 60
     assert proof.difference < -0.8  # audits teach nearly all, picks the opposite
-    decision = decide(pool)
-    assert decision.shares["random"] == 1.0
+    decision = decide(pool, 10)
+    assert decision.counts == {"random": 10}
     assert "picks teach less than chance (-" in decision.because
     assert "points on 60 audits), so all of it is drawn by chance" in decision.because
 
@@ -129,16 +155,29 @@ def test_picks_as_good_as_chance_are_believed() -> None:
     proof = prove(pool)
     assert proof is not None
     assert abs(proof.difference) <= 0.1
-    decision = decide(pool)
-    assert decision.shares == {"graph_uncertainty": 1.0}
-    assert "; picks teach no less than chance (" in decision.because
+    decision = decide(pool, 10)
+    assert decision.counts == {"graph_uncertainty": 10}
+    assert "; picks teach as much as chance, as far as can be told (" in decision.because
+
+
+def test_labels_that_no_strategy_chose_are_no_picks() -> None:
+    labels = np.arange(60, 180) % 2
+    labels[60:] = 1 - labels[60:]  # the imported ones mislead, the picks do not
+    pool = judged(labels)
+    misled, fair = prove(pool), prove(replace(pool, chosen=np.arange(60, 120)))
+    assert misled is not None
+    assert misled.difference < -0.2
+    assert fair is not None
+    assert abs(fair.difference) <= 0.1
+    assert prove(replace(pool, chosen=np.arange(60, 80))) is None
 
 
 @pytest.mark.parametrize(
     ("difference", "chance", "words"),
     [
-        (0.01, 0.0, "picks teach no less than chance (+1.0 +- 2.0 points on 40 audits)"),
-        (-0.02, 0.0, "picks teach no less than chance (-2.0 +- 2.0 points on 40 audits)"),
+        (0.05, 0.0, "picks teach more than chance (+5.0 +- 2.0 points on 40 audits)"),
+        (0.01, 0.0, "picks teach as much as chance, as far as can be told (+1.0 +- 2.0 points on 40 audits)"),
+        (-0.02, 0.0, "picks teach as much as chance, as far as can be told (-2.0 +- 2.0 points on 40 audits)"),
         (
             -0.03,
             0.5,

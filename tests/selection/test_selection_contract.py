@@ -217,8 +217,7 @@ def test_weights_of_zero_are_picked_last(strategy: str) -> None:
     weights[FREE[:10]] = 1.0
     picks = ask(points(), 10, strategy, weights=weights)
     require_sound(picks, 10)
-    if STRATEGIES[strategy].prefix_consistent:
-        assert set(picks.rows) == set(FREE[:10])
+    assert set(picks.rows) == set(FREE[:10])
 
 
 @EVERY

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from strategy_needs import select_for
+from strategy_needs import LABELLESS, select_for
 
 from annotate_select.selection.guard import REPEATED, Caps
 from annotate_select.selection.pool import Pool
@@ -176,3 +176,29 @@ def test_a_long_ranking_of_bursts() -> None:
     features, scene = bursts(20, 200)
     picks = select(features, 20, "margin", probabilities=opinions_by_scene(scene))
     assert scene[picks.rows].tolist() == list(range(20))
+
+
+@EVERY
+def test_the_cap_counts_audits_and_other_parts_of_the_batch(strategy: str) -> None:
+    """Four images of each of 100 patients: of 20 picks a patient may have one, whoever chose it."""
+    patients = np.repeat(np.arange(100), 4)
+    features = np.random.default_rng(0).normal(size=(400, 16))
+    given = {"probabilities": np.full((400, 2), 0.5), "groups": patients, "chance": 0.5}
+    for seed in range(2):
+        audited = select_for(strategy, features, 20, audit=0.3, seed=seed, **given)
+        picked = np.array(audited.roles) == "pick"
+        picks, audits = patients[audited.rows[picked]], patients[audited.rows[~picked]]
+        assert len(np.unique(picks)) == 14
+        assert not np.isin(picks, audits).any()
+        strata = np.arange(400 + (strategy not in LABELLESS)) % 3
+        parted = select_for(strategy, features, 20, seed=seed, strata=strata, **given)
+        assert len(np.unique(patients[parted.rows])) == 20
+
+
+def test_rows_without_a_group_have_one_of_their_own() -> None:
+    features = np.random.default_rng(0).normal(size=(30, 16))
+    alone = select(features, 10, "random", groups=np.full(30, np.nan)).rows
+    np.testing.assert_array_equal(alone, select(features, 10, "random").rows)
+    mixed = np.array(["a"] * 15 + [None] * 15, dtype=object)  # type: ignore[list-item]
+    picks = select(features, 12, "random", groups=mixed)
+    assert 0 < np.sum(picks.rows < 15) < 12
