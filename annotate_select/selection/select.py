@@ -87,7 +87,8 @@ def select(
     rows, at least 1 when it is above 0 and n is 2 or more. Audits are spread evenly over the batch and score 0.
     Of `strata` (n_rows,) from 0, called `strata_names`, each gets an equal part of the picks as far as it has rows.
     `tokens` (n_rows,) uint64 say which image a row is (default: its number), so that chance follows the image.
-    `threads` limits BLAS and FAISS (default: all cores). `progress` hears how far a long selection is.
+    `threads` limits BLAS and FAISS (default: all cores), of the whole process while it selects: selections that run at
+    once should give the same. `progress` hears how far a long selection is.
     The same input and seed give the same answer. Raises SelectionError.
 
     >>> picks = select([[1.0, 0.0], [0.9, 0.1], [-1.0, 0.0]], 1, "kcenter", labeled=[0], labels=[0])
