@@ -1,7 +1,7 @@
 """How many labels does picking save? Every strategy on every set and kind of features, against random.
 
     python benchmarks/label_efficiency.py [--strategies random,auto,coverage] [--features pixels,efficientnet_lite0]
-        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--workers 2] [--curves] [--pictures]
+        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--audit .1] [--workers 2] [--curves] [--pictures]
 
 prints Markdown tables: areas under the accuracy curve (balanced accuracy where the largest class has ten times the
 images of the smallest), over the logarithm of 1 to 50 labels a class; paired differences to random with 95 %
@@ -64,7 +64,9 @@ class Case:
         return np.mean([getattr(one, column) for one in self.replays if one.strategy == strategy], axis=0)
 
 
-def replayed(name: str, kind: str, strategies: list[str], seeds: int, batch: str, workers: int, data: Path) -> Case:
+def replayed(
+    name: str, kind: str, strategies: list[str], seeds: int, batch: str, audit: float, workers: int, data: Path
+) -> Case:
     """Replay, or read from the cache, one set with one kind of features."""
     features, labels = datasets.features(name, kind, data)
     if features.shape[1] > WIDEST:
@@ -74,7 +76,7 @@ def replayed(name: str, kind: str, strategies: list[str], seeds: int, batch: str
     budgets = [each * len(sizes) for each in BATCHES[batch] if each * len(sizes) <= min(MOST_LABELS, left * 2 // 3)]
     store = datasets.CACHE / "runs" / f"{name}-{kind}-{batch}.jsonl"
     found = simulate(
-        features, labels, strategies=strategies, budgets=budgets, seeds=seeds, workers=workers, store=store
+        features, labels, strategies=strategies, budgets=budgets, seeds=seeds, audit=audit, workers=workers, store=store
     )
     measure = "balanced accuracy" if sizes.max() >= IMBALANCED * sizes.min() else "accuracy"
     return Case(name, kind, measure, len(sizes), budgets, found)
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--batch", choices=list(BATCHES), default="growing")
+    parser.add_argument("--audit", type=float, default=0.0, help="share drawn at random; a project's is .1")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--curves", action="store_true", help="print every measure at every budget, too")
     parser.add_argument("--pictures", action="store_true", help="write curves as PNG into benchmarks/cache/curves")
@@ -147,7 +150,10 @@ def main() -> None:
     sets = given.sets.split(",") if given.sets else datasets.names(given.data)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {given.seeds} seeds\n")
     for kind in given.features.split(","):
-        cases = [replayed(n, kind, strategies, given.seeds, given.batch, given.workers, given.data) for n in sets]
+        cases = [
+            replayed(n, kind, strategies, given.seeds, given.batch, given.audit, given.workers, given.data)
+            for n in sets
+        ]
         print(f"## {kind}: area under the curve, %\n\n{areas_table(cases, strategies)}\n", flush=True)
         for strategy in strategies:
             if strategy != "random" and "random" in strategies:
