@@ -69,6 +69,21 @@ def replayed(
 ) -> Case:
     """Replay, or read from the cache, one set with one kind of features."""
     features, labels = datasets.features(name, kind, data)
+    return case_of(name, kind, features, labels, strategies, seeds, batch, audit, workers)
+
+
+def case_of(
+    name: str,
+    kind: str,
+    features: np.ndarray,
+    labels: np.ndarray,
+    strategies: list[str],
+    seeds: int,
+    batch: str = "growing",
+    audit: float = 0.0,
+    workers: int = 1,
+) -> Case:
+    """Replay, or read from the cache, features (n, d) and labels (n,)."""
     if features.shape[1] > WIDEST:
         features = PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32)
     sizes = np.bincount(labels)

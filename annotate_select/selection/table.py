@@ -89,7 +89,7 @@ def _imported(text: str) -> Strategy:
     module, _, name = text.partition(":")
     try:
         function: object = getattr(import_module(module), name, None)
-    except Exception as error:  # whatever a module of the user's own does while it is loaded
+    except (Exception, SystemExit) as error:  # whatever a module of the user's own does while it is loaded
         raise UnknownStrategy(
             f"strategy {text!r}: {module!r} cannot be imported ({error}); write 'package.module:function' of a module "
             "that is installed or on PYTHONPATH"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,3 +222,28 @@ def test_chance_of_the_strategy_is_not_the_chance_of_the_audit() -> None:
 def test_any_whole_seed() -> None:
     for seed in (np.int64(3), -1, 2**64 + 5):
         assert len(select(FEATURES, 3, "kmeans", seed=seed, audit=0.4).rows) == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit(0)", "1 / 0", "def broken("])
+def test_a_module_that_fails_while_it_is_loaded_is_one_error(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"own_strategy_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownStrategy, match=f"'{name}' cannot be imported"):
+        select(FEATURES, 1, f"{name}:pick")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (([1, 2], ["a", "b"], ["x", "y"]), "scores"),
+        (([1, 2], [0.0, 0.0], None), "must return a reason"),
+        (([1, [2, 3]], [0.0, 0.0], ["x", "y"]), "rows"),
+        (([1, 2], [0.0, 0.0], ["x", "y"], 7), "must return texts as note and became"),
+    ],
+)
+def test_answers_that_are_no_arrays_or_no_texts(answer: object, message: str) -> None:
+    with pytest.raises(SelectionError, match=message):
+        select(FEATURES, 2, named(answer), exclude=[0])
