@@ -106,6 +106,7 @@ def _figures(report: ExamReport) -> str:
         said.append(f"A second estimate, {report.powered.text()}.")
     if report.active is not None:
         said.append(_sentence(report.active.text()))
+    said += [_sentence(note) for note in report.notes]
     if report.unlabelled:
         said.append(f"{report.unlabelled:,} more exam images have no label yet and do not count.")
     return _section("Figures", _list(said))

@@ -9,10 +9,11 @@ import numpy as np
 
 from annotate_select.annotations import exam as stored
 from annotate_select.annotations.exam import ActiveImage
-from annotate_select.errors import ExamError, FeaturesError, LearningError
+from annotate_select.errors import ExamError, LearningError
 from annotate_select.exchange.picks import PickRow, write_picks
 from annotate_select.features.store import Features
-from annotate_select.steps.embed import open_features
+from annotate_select.steps.class_map import class_map, said
+from annotate_select.steps.exam_rows import features_of
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, newest_model
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
@@ -62,7 +63,7 @@ def draw(home: Home, n: int, *, output: Path | None = None) -> ActiveExam:
             raise LearningError("a second exam follows a model's doubts, and there is no model yet; train one first")
         if model.classes != home.config.classes:
             raise LearningError(f"the classes have changed since model {model.number} was trained; train a new one")
-        features = _features(home, model)
+        features = features_of(home, model)
         state = standing(home, features.ids, model.classes)
         before = stored.active_exam(home.db)
         _require_labelled(before, state)
@@ -96,8 +97,8 @@ def active_estimate(home: Home, model: TrainedModel) -> ActiveEstimate | None:
     second = stored.active_exam(home.db)
     if second is None:
         return None
-    features = _features(home, model)
-    state = standing(home, features.ids, model.classes)
+    features = features_of(home, model)
+    state = standing(home, features.ids, class_map(home, model).classes)
     place = {int(image_id): row for row, image_id in enumerate(state.ids.tolist())}
     rows = np.array([place.get(one.image_id, -1) for one in second.images], dtype=np.int64)
     there = (rows >= 0) & state.in_pool[rows]
@@ -107,23 +108,16 @@ def active_estimate(home: Home, model: TrainedModel) -> ActiveEstimate | None:
     usable = there & (state.labels[rows] != UNLABELLED)
     if not usable.any():
         return None
-    said = model.head.probabilities(features.array[rows]).argmax(axis=1)
+    says = said(home, model, state.ids[rows], features.array[rows]).argmax(axis=1)
     images = second.images[:known]
     return estimate_active(
-        said == state.labels[rows],
+        says == state.labels[rows],
         np.array([one.chance for one in images]),
         np.array([one.error for one in images]),
         second.pool,
         usable=usable,
         drawn_by=second.model,
     )
-
-
-def _features(home: Home, model: TrainedModel) -> Features:
-    features = open_features(home, model.features)
-    if features.digest != model.features_digest:
-        raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
-    return features
 
 
 def _pool(features: Features, state: Standing) -> np.ndarray:

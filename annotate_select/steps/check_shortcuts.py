@@ -10,13 +10,13 @@ from annotate_select.annotations import images
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
-from annotate_select.steps.evaluate import exam_rows
+from annotate_select.steps.exam_rows import ExamRows, exam_rows
 from annotate_select.steps.home import Home
 from annotate_select.steps.measures import measures, nuisances
 from annotate_select.steps.models import newest_model
 from annotate_select.steps.opinions import opinions
 from annotate_select.steps.shortcuts_report import SHOWN, Finding, ShortcutsReport, Side, ToldClass, WeakSpot, percent
-from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust.leaning import Leaning, leaning, probe
 from annotate_select.trust.nuisances import GROUP, Nuisance, names_the_class
 from annotate_select.trust.shortcut_words import ends, how_it_differs
@@ -157,23 +157,22 @@ def _weak_spots(home: Home) -> tuple[list[WeakSpot], str]:
     if model is None:
         return [], "where a model fails is looked for once there is one: `annotate-select train`"
     try:
-        state, rows, probabilities, _ = exam_rows(home, model)
-        array = open_features(home, model.features).array[rows]
+        exam = exam_rows(home, model)
+        array = open_features(home, model.features).array[exam.rows]
     except AnnotateSelectError as error:
         return [], f"where the model fails could not be looked for: {error}"
-    predicted = probabilities.argmax(axis=1)
-    found = slices(array, state.labels[rows], predicted, seed=home.config.seed)
-    return [_weak_spot(found, at, state, rows, model.classes) for at in range(len(found.found))], _about(found)
+    found = slices(array, exam.labels, exam.probabilities.argmax(axis=1), seed=home.config.seed)
+    return [_weak_spot(found, at, exam) for at in range(len(found.found))], _about(found)
 
 
-def _weak_spot(found: Slices, at: int, state: Standing, rows: np.ndarray, names: Sequence[str]) -> WeakSpot:
-    one = found.found[at]
+def _weak_spot(found: Slices, at: int, exam: ExamRows) -> WeakSpot:
+    one, names = found.found[at], exam.classes
     text = (
         f"{len(one.rows)} that look alike, most of them {names[one.label]}: right on {one.right}, "
         f"{percent(one.accuracy)} ({percent(one.interval.low)} to {percent(one.interval.high)}), most mistakes are "
         f"called {names[one.predicted]}"
     )
-    keys = [state.keys[rows[row]] for row in one.rows[:MEMBERS]]
+    keys = [exam.state.keys[exam.rows[row]] for row in one.rows[:MEMBERS]]
     return WeakSpot(keys, len(one.rows), one.right, text)
 
 

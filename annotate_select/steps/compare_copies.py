@@ -22,12 +22,14 @@ from annotate_select.errors import ExamError, LearningError, listed
 from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
-from annotate_select.steps.evaluate import compare, exam_rows
+from annotate_select.steps.class_map import ClassMap
+from annotate_select.steps.evaluate import compare
+from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.foreign_features import Foreign, exam_features, learned_features
 from annotate_select.steps.foreign_words import matched
 from annotate_select.steps.home import DATABASE_NAME, Home
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, model_folder_at, require_model
-from annotate_select.steps.rules import correct, project_rules
+from annotate_select.steps.rules import correct
 from annotate_select.steps.training_record import read_record
 from annotate_select.trust.compare import Comparison, compare_models
 from annotate_select.trust.leaks import closest
@@ -44,14 +46,15 @@ class _Exam:
     ids: np.ndarray
     prints: list[str]
     groups: list[str | None]
-    labels: np.ndarray  # class numbers of this project's model
+    labels: np.ndarray  # numbers of `classes`
     mine: np.ndarray  # (e, C) what this project's model says
+    classes: list[str]  # this project's of today, and what else its model knows
 
     def at(self, kept: np.ndarray) -> _Exam:
         """Return those images (e,) bool that are kept."""
         places = np.flatnonzero(kept).tolist()
         prints, groups = [self.prints[i] for i in places], [self.groups[i] for i in places]
-        return _Exam(self.ids[kept], prints, groups, self.labels[kept], self.mine[kept])
+        return _Exam(self.ids[kept], prints, groups, self.labels[kept], self.mine[kept], self.classes)
 
 
 def compare_with(home: Home, number: int | None, path: str | Path, *, progress: Progress = silent) -> Comparison:
@@ -84,7 +87,7 @@ def _compared(home: Home, model: TrainedModel, exam: _Exam, other: Foreign, prog
     exam, features = exam.at(~alike), features[~alike]
     left_out = labelled - unreadable - len(exam.ids)
     _require_enough(len(exam.ids), labelled, left_out, unreadable, other)
-    theirs, words = _theirs(home, exam, model.classes, features, other)
+    theirs, words = _theirs(home, exam, features, other)
     mine = np.pad(exam.mine, ((0, 0), (0, theirs.shape[1] - exam.mine.shape[1])))
     return compare_models(
         exam.labels,
@@ -98,11 +101,11 @@ def _compared(home: Home, model: TrainedModel, exam: _Exam, other: Foreign, prog
 
 
 def _exam(home: Home, model: TrainedModel) -> _Exam:
-    state, rows, mine, _ = exam_rows(home, model)
-    ids = state.ids[rows]
+    found = exam_rows(home, model)
+    ids = found.ids
     said = images.contents(home.db, ids.tolist())
     prints, groups = zip(*(said[one] for one in ids.tolist()), strict=True)
-    return _Exam(ids, list(prints), list(groups), state.labels[rows], mine)
+    return _Exam(ids, list(prints), list(groups), found.labels, found.probabilities, found.classes)
 
 
 def _project_of(folder: Path) -> Path:
@@ -195,42 +198,34 @@ def _left_out(left_out: int, labelled: int, unreadable: int, other: Foreign) -> 
     return lines
 
 
-def _theirs(
-    home: Home, exam: _Exam, classes: list[str], features: np.ndarray, other: Foreign
-) -> tuple[np.ndarray, list[str]]:
+def _theirs(home: Home, exam: _Exam, features: np.ndarray, other: Foreign) -> tuple[np.ndarray, list[str]]:
     """Return what the other model says (e, C and more) of this project's classes and then its own, and notes on them.
 
     Rules of this project are heard as they are by its own model, between the classes that it has.
     """
     try:
-        said = other.model.head.probabilities(features)  # (e, K)
+        answers = other.model.head.probabilities(features)  # (e, K)
     except LearningError as error:
         raise LearningError(f"{other.name}: {error}") from error
-    places, extra = matched(home.db, other.home.db, classes, other.model.classes)
-    if all(place >= len(classes) for place in places):
+    known = matched(home.db, other.home.db, exam.classes, other.model.classes)
+    if (known.places >= len(exam.classes)).all():
         raise LearningError(
-            f"{other.name} knows none of this project's classes {listed(classes)}; it knows "
+            f"{other.name} knows none of this project's classes {listed(exam.classes)}; it knows "
             f"{listed(other.model.classes)}: rename them there, with `annotate-select classes rename`"
         )
-    found = np.zeros((len(said), len(classes) + len(extra)), dtype=np.float32)
-    for at, place in enumerate(places):  # two classes there may be one here
-        found[:, place] += said[:, at]
-    if project_rules(home) is not None:
-        own = found[:, : len(classes)]
-        found[:, : len(classes)] = correct(home, exam.ids, own, classes) * own.sum(axis=1, keepdims=True)
-    return found, _words(exam.labels, classes, places, extra, other)
+    return correct(home, exam.ids, known.of(answers), known.classes), _words(exam, known, other)
 
 
-def _words(labels: np.ndarray, classes: list[str], places: list[int], extra: list[str], other: Foreign) -> list[str]:
-    learned = {places[at] for at in np.flatnonzero(other.model.head.classes_seen).tolist()}
+def _words(exam: _Exam, known: ClassMap, other: Foreign) -> list[str]:
     lines = []
-    missing = [at for at in np.unique(labels).tolist() if at not in learned]
-    if missing:
-        n = int(np.isin(labels, missing).sum())
+    missing = np.intersect1d(exam.labels, known.unknown(other.model.head.classes_seen))
+    if len(missing):
+        n = int(np.isin(exam.labels, missing).sum())
         lines.append(
-            f"{other.name} has not learned {listed([classes[at] for at in missing])}: {counted(n, 'exam image')} it "
-            "gets wrong for that"
+            f"{other.name} has not learned {listed([known.classes[at] for at in missing])}: {counted(n, 'exam image')} "
+            "it gets wrong for that"
         )
+    extra = known.classes[len(exam.classes) :]
     if extra:
         lines.append(f"{other.name} also knows {listed(extra)}: an image taken for that counts as a mistake")
     return lines

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotate_select.errors import ExamError, FeaturesError, LearningError, listed
+from annotate_select.errors import LearningError
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.active_exam import active_estimate
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
+from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.exam_strata import design_of
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, model_folder, models, require_model
-from annotate_select.steps.rules import correct
-from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.audit import compare as compare_audit
@@ -33,7 +33,6 @@ __all__ = [
     "compare",
     "evaluate",
     "exam_answers",
-    "exam_rows",
     "mark_of",
     "mark_seen_at",
     "report_of",
@@ -60,23 +59,23 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     Raises ExamError when there is no exam or none of it is labelled, LearningError when there is no model.
     """
     model = require_model(home, number)
-    state, rows, probabilities, unlabelled = exam_rows(home, model)
+    exam = exam_rows(home, model)
     report = trust.evaluate(
-        state.labels[rows],
-        probabilities,
-        model.classes,
+        exam.labels,
+        exam.probabilities,
+        exam.classes,
         model=model.number,
-        unlabelled=unlabelled,
+        unlabelled=exam.unlabelled,
         pool=pool_certainty(home, model),
-        columns=columns_of(home, state.ids[rows].tolist()),
-        design=design_of(home, state.ids[rows]),
+        columns=columns_of(home, exam.ids.tolist()),
+        design=design_of(home, exam.ids),
         seed=home.config.seed,
     )
-    report = replace(report, active=active_estimate(home, model))
+    report = replace(report, active=active_estimate(home, model), notes=exam.notes)
     mark = mark_of(home)
     late = _remember_mark(home, model, mark)
     if mark is not None:
-        report = replace(report, verdict=judge(report.confusion, model.classes, mark), marked_late=late)
+        report = replace(report, verdict=judge(report.confusion, exam.classes, mark), marked_late=late)
     write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
     return report
 
@@ -121,7 +120,8 @@ def _remember_mark(home: Home, model: TrainedModel, mark: Mark | None) -> str | 
 def compare(home: Home, number: int | None = None, against: int | None = None) -> Comparison:
     """Compare two models on the labelled exam images, by default the newest with the one before.
 
-    Raises LearningError where there are no two models, ExamError where nothing of the exam is labelled, FeaturesError
+    Classes that were renamed, merged or added between the two are compared under today's names. Raises LearningError
+    where there are no two models, ExamError where nothing of the exam is labelled, FeaturesError
     for a model whose features were replaced since.
     """
     model = require_model(home, number)
@@ -131,18 +131,19 @@ def compare(home: Home, number: int | None = None, against: int | None = None) -
     other = require_model(home, against if against is not None else before[-1])
     if other.number == model.number:
         raise LearningError(f"model {model.number} cannot be compared with itself; name another one")
-    if other.classes != model.classes:
-        raise LearningError(
-            f"models {model.number} and {other.number} know different classes ({listed(model.classes)} and "
-            f"{listed(other.classes)}); compare models trained since the classes changed"
-        )
-    (first, rows, mine, _), (second, others_rows, theirs, _) = exam_rows(home, model), exam_rows(home, other)
-    place = {int(second.ids[row]): i for i, row in enumerate(others_rows.tolist())}
-    both = [(i, place[int(first.ids[row])]) for i, row in enumerate(rows.tolist()) if int(first.ids[row]) in place]
-    here = np.array([i for i, _ in both], dtype=np.int64)
-    there = np.array([i for _, i in both], dtype=np.int64)
-    labels = first.labels[rows[here]]
-    return compare_models(labels, mine[here], theirs[there], model=model.number, against=other.number)
+    first, second = exam_rows(home, model), exam_rows(home, other)
+    place = {image_id: i for i, image_id in enumerate(second.ids.tolist())}
+    here = np.array([i for i, image_id in enumerate(first.ids.tolist()) if image_id in place], dtype=np.int64)
+    there = np.array([place[image_id] for image_id in first.ids[here].tolist()], dtype=np.int64)
+    classes = [*first.classes, *(name for name in second.classes if name not in first.classes)]
+    return compare_models(
+        first.labels[here],
+        first.over(classes)[here],
+        second.over(classes)[there],
+        model=model.number,
+        against=other.number,
+        notes=[f"model {of.number}: {note}" for of, one in ((model, first), (other, second)) for note in one.notes],
+    )
 
 
 def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
@@ -151,15 +152,15 @@ def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
     Raises ExamError or LearningError as `evaluate` does.
     """
     model = require_model(home, number)
-    state, rows, probabilities, _ = exam_rows(home, model)
-    said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    order = np.lexsort((-sure, said == state.labels[rows]))
+    exam = exam_rows(home, model)
+    said, sure = exam.probabilities.argmax(axis=1), exam.probabilities.max(axis=1)
+    order = np.lexsort((-sure, said == exam.labels))
     return [
         ExamAnswer(
-            image_id=int(state.ids[rows[i]]),
-            key=state.keys[rows[i]],
-            label=model.classes[state.labels[rows[i]]],
-            predicted=model.classes[said[i]],
+            image_id=int(exam.ids[i]),
+            key=exam.state.keys[exam.rows[i]],
+            label=exam.classes[exam.labels[i]],
+            predicted=exam.classes[said[i]],
             probability=float(sure[i]),
         )
         for i in order.tolist()
@@ -173,22 +174,6 @@ def report_of(home: Home, number: int | None = None) -> ExamReport | None:
         if (folder / "exam.json").exists():
             return ExamReport.from_dict(json.loads((folder / "exam.json").read_text()))
     return None
-
-
-def exam_rows(home: Home, model: TrainedModel) -> tuple[Standing, np.ndarray, np.ndarray, int]:
-    """Return the standing, the rows of labelled exam images, the model's probabilities of them, and how many lack."""
-    features = open_features(home, model.features)
-    if features.digest != model.features_digest:
-        raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
-    state = standing(home, features.ids, model.classes)
-    exam = np.flatnonzero(state.random & state.in_pool)
-    if len(exam) == 0:
-        raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
-    rows = exam[state.labels[exam] != UNLABELLED]
-    if len(rows) == 0:
-        raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
-    probabilities = correct(home, state.ids[rows], model.head.probabilities(features.array[rows]), model.classes)
-    return state, rows, probabilities, len(exam) - len(rows)
 
 
 def audit(home: Home) -> AuditReport:

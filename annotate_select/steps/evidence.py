@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from annotate_select.annotations import classes as changes
 from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
 from annotate_select.steps.opinions import opinions
@@ -104,17 +104,8 @@ def evidence(home: Home) -> Evidence | None:
         raise LearningError(f"{path} is damaged ({error}); delete it, and train again") from error
     if any(one.shape != (len(ids), len(model.classes)) for one in arrays.values()):
         raise LearningError(f"{path} is damaged (its arrays do not fit together); delete it, and train again")
-    renamed = changes.current_names(home.db)
-    now = home.config.classes
-    names = [renamed.get(name, name) if name not in now else name for name in model.classes]
-    kept = [column for column, name in enumerate(names) if name in now]
-    place = [now.index(names[column]) for column in kept]
-    shown = {}
-    for name, value in arrays.items():
-        shown[name] = np.zeros((len(ids), len(now)))
-        for column, at in zip(kept, place, strict=True):
-            shown[name][:, at] += value[:, column]  # two classes may have become one
-    return Evidence(ids, **shown)
+    today, now = class_map(home, model), len(home.config.classes)
+    return Evidence(ids, **{name: today.of(value.astype(np.float64))[:, :now] for name, value in arrays.items()})
 
 
 def contradicted(home: Home, labels: Mapping[int, str]) -> dict[int, Against]:

@@ -123,12 +123,12 @@ def verify(home: Home, path: Path) -> Verification:
 def _gather(home: Home, signed_by: str, number: int | None) -> tuple[ExamRecord, list[ExamAnswer]]:
     report = evaluate(home, number)
     assert report.model is not None
-    model, mark = load_model(home, report.model), mark_of(home)
+    mark = mark_of(home)
     answers = exam_answers(home, report.model)
     record = ExamRecord(
         project=home.config.name,
         project_id=project_id(home.db),
-        classes=tuple(model.classes),
+        classes=tuple(one.name for one in report.classes),
         signed_by=signed_by,
         signed_at=now(),
         mark=mark,
@@ -145,7 +145,7 @@ def _drawn(home: Home, number: int) -> Drawn:
     """Return how the exam was drawn, and whether the model learned from what is too near to it."""
     model = load_model(home, number)
     features = open_features(home, model.features)
-    state = standing(home, features.ids, model.classes)
+    state = standing(home, features.ids)
     exam = state.random & state.in_pool
     leaks = blocked(features.array, np.flatnonzero(state.exam), state.groups)
     reserved = leaks.rows & ~state.exam & state.in_pool

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from annotate_select.annotations.classes import current_names
 from annotate_select.annotations.database import Database
+from annotate_select.steps.class_map import ClassMap
 
 __all__ = ["matched"]
 
 
-def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Return, of each class of `theirs`, its place among `mine` and after these the classes found nowhere; and those.
+def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequence[str]) -> ClassMap:
+    """Return where each class of `theirs` is among `mine` and, after these, the classes found nowhere.
 
     A class that was renamed in either project is found under its other name; of two that were merged there, none is.
     """
@@ -26,4 +29,4 @@ def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequen
         if known is None:
             extra.append(name)
         places.append(place[known] if known is not None else len(mine) + len(extra) - 1)
-    return places, extra
+    return ClassMap([*mine, *extra], np.array(places, dtype=np.int64))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from annotate_select.annotations import classes as changes
 from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
 from annotate_select.selection.pool import seeded_hashes
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import model_folder, newest_model
 from annotate_select.steps.rules import breaking
@@ -66,8 +66,7 @@ def opinions(home: Home, ids: Sequence[int]) -> dict[int, Opinion] | None:
     if model is None or path is None or not path.exists():
         return None
     said = _read(path)
-    renamed = changes.current_names(home.db)
-    names = [renamed.get(name, name) if name not in home.config.classes else name for name in model.classes]
+    names = class_map(home, model).names
     wanted = np.asarray(ids, dtype=np.int64)
     at = np.minimum(np.searchsorted(said["id"], wanted), max(len(said) - 1, 0))
     found: dict[int, Opinion] = {}

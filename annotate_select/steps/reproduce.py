@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from annotate_select import __version__
-from annotate_select.annotations.classes import current_names
 from annotate_select.errors import FeaturesError, LearningError, listed
 from annotate_select.features.store import Features
 from annotate_select.learning.head import Head, fit_head
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.standing import standing
@@ -172,6 +172,5 @@ def _changed(about: dict[str, Any], features: str) -> list[str]:
 
 def _labels_changed(home: Home, model: TrainedModel, record: TrainingRecord) -> int:
     """Count the labels whose image has another label today, or none."""
-    renamed = current_names(home.db)
-    names = [name if name in home.config.classes else renamed.get(name, name) for name in model.classes]
-    return int((standing(home, record.ids, names).labels != record.labels).sum())
+    today = class_map(home, model)
+    return int((standing(home, record.ids, today.classes).labels != today.places[record.labels]).sum())

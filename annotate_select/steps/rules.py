@@ -128,6 +128,7 @@ def correct(
 ) -> np.ndarray:
     """Return probabilities (n, C) of these classes for images (n,), corrected by the rules, if there are any.
 
+    `classes` are the project's; others may follow, of which rules say nothing: what they are given stays as it is.
     Without `prior`, known frequencies are left aside: the probabilities are for classes as frequent as they are.
     With `check`, raises ConfigError for a column that no image has; LearningError where the classes are not the
     project's any more.
@@ -135,9 +136,14 @@ def correct(
     known = project_rules(home)
     if known is None:
         return probabilities
-    _require_same(home, classes)
-    left = _left(known, columns_of_pool(home, ids.tolist(), known.names, check=check), len(ids), len(classes))
-    return corrected(probabilities, left, known.frequencies if prior else None)
+    n = len(home.config.classes)
+    _require_same(home, classes[:n])
+    left = _left(known, columns_of_pool(home, ids.tolist(), known.names, check=check), len(ids), n)
+    own, others = probabilities[:, :n], probabilities[:, n:]
+    heard = corrected(own, left, known.frequencies if prior else None)
+    if not others.shape[1]:
+        return heard
+    return np.concatenate([heard * own.sum(axis=1, keepdims=True), others], axis=1)
 
 
 def correct_new(home: Home, columns: Columns, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from annotate_select.files import write_whole
+from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.embed import open_features
-from annotate_select.steps.evaluate import exam_rows
+from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
-from annotate_select.steps.rules import correct
 from annotate_select.steps.standing import UNLABELLED, Standing
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.stopping import LAST, Stopping, advise, expected_gain, kappa
@@ -25,21 +25,25 @@ LOOKED_AT = 2_000  # unlabelled images on which successive models are compared
 def conclude(home: Home, report: ExamReport) -> Stopping | None:
     """Say whether more labels are worth it, from the newest model's report and the models before; None for an older.
 
-    Only models of the same features and classes are on one curve.
+    Only models of the same features and classes, whatever these were called then, are on one curve.
     """
     trained = models(home)
     newest = trained[-1]
     if report.model != newest.number:
         return None
-    same = [one for one in trained if one.features_digest == newest.features_digest and one.classes == newest.classes]
+    known = set(class_map(home, newest).names)
+    same = [
+        one
+        for one in trained
+        if one.features_digest == newest.features_digest and set(class_map(home, one).names) == known
+    ]
     same = sorted(same, key=lambda one: (one.labels, one.number))[-LAST:]
-    state, rows, _, _ = exam_rows(home, newest)
+    exam = exam_rows(home, newest)
     array = open_features(home, newest.features).array
-    exam, free = array[rows], _unlabelled(state)
-    said = [correct(home, state.ids[rows], one.head.probabilities(exam), one.classes) for one in same]
-    right = np.array([one.argmax(axis=1) == state.labels[rows] for one in said])
+    free, measured = _unlabelled(exam.state), array[exam.rows]
+    right = np.array([said(home, one, exam.ids, measured).argmax(axis=1) == exam.labels for one in same])
     gain = expected_gain(np.array([one.labels for one in same]), right, seed=home.config.seed)
-    found = advise(report, [one.labels for one in same], gain, _agreement(same, array[free]))
+    found = advise(report, [one.labels for one in same], gain, _agreement(home, same, array[free]))
     write_whole(model_folder(home, newest.number) / STOPPING, json.dumps(found.as_dict(), indent=1))
     return found
 
@@ -57,9 +61,10 @@ def _unlabelled(state: Standing) -> np.ndarray:
     return np.sort(free[np.argsort(state.tokens[free], kind="stable")[:LOOKED_AT]])
 
 
-def _agreement(trained: list[TrainedModel], unlabelled: np.ndarray) -> list[float]:
+def _agreement(home: Home, trained: list[TrainedModel], unlabelled: np.ndarray) -> list[float]:
     """Return kappa of each two successive models on images (n, d) nobody labelled."""
     if len(unlabelled) == 0:
         return []
-    said = [one.head.probabilities(unlabelled).argmax(axis=1) for one in trained]
-    return [round(kappa(a, b, len(trained[-1].classes)), 4) for a, b in pairwise(said)]
+    today = [class_map(home, one) for one in trained]
+    answers = [of.of(one.head.probabilities(unlabelled)).argmax(axis=1) for of, one in zip(today, trained, strict=True)]
+    return [round(kappa(a, b, max(len(of.classes) for of in today)), 4) for a, b in pairwise(answers)]

@@ -46,7 +46,8 @@ class ExamReport:
     results had been seen. `calibration` is whether it is right as often as it is sure, `powered` a second estimate of
     the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first,
     `active` what a second exam says that was drawn where a model may err, `stratified` what drawing by strata gained:
-    that is in `interval` alone; those of classes, macro F1 and groups are as of images drawn by chance alone.
+    that is in `interval` alone; those of classes, macro F1 and groups are as of images drawn by chance alone. `notes`
+    are what else a reader of the figures has to know.
     """
 
     n: int
@@ -65,6 +66,7 @@ class ExamReport:
     groups: tuple[Group, ...] = ()
     active: ActiveEstimate | None = None
     stratified: Stratified | None = None
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -99,6 +101,7 @@ class ExamReport:
             groups=tuple(Group.from_dict(one) for one in plain.get("groups", ())),
             active=ActiveEstimate.from_dict(doubted) if (doubted := plain.get("active")) else None,
             stratified=Stratified.from_dict(evenly) if (evenly := plain.get("stratified")) else None,
+            notes=tuple(plain.get("notes", ())),
         )
 
     def text(self) -> str:
@@ -126,6 +129,7 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
+        notes += self.notes
         more = (self.stratified, self.calibration, self.powered, self.active)
         notes += [one.text() for one in more if one is not None]
         notes += [f"worse than on the rest: {one.text()}" for one in self.groups if one.worse]
@@ -164,6 +168,7 @@ class _Plain(TypedDict):
     groups: NotRequired[list[dict[str, Any]]]
     active: NotRequired[dict[str, Any] | None]
     stratified: NotRequired[dict[str, Any] | None]
+    notes: NotRequired[list[str]]
 
 
 def draw(

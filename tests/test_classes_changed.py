@@ -1,0 +1,68 @@
+"""The exam after a class was added, renamed or merged: every labelled image counts, under today's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotate_select.project import Project
+
+
+@pytest.fixture
+def project(project_root: Path, truth: dict[str, str]) -> Iterator[Project]:
+    """A project with a model and an exam of which everything is labelled."""
+    with Project.open(project_root) as made:
+        made.annotate({key: truth[key] for key in made.exam_keys()}, annotator="ana")
+        yield made
+
+
+def right(project: Project) -> int:
+    report = project.evaluate()
+    return round(report.accuracy * report.n)
+
+
+def test_a_class_the_model_does_not_know_is_a_mistake_and_not_unlabelled(project: Project) -> None:
+    before = right(project)
+    moved = [one for one in project.exam_answers() if one.label == one.predicted][:3]
+    project.add_class("Bag")
+    project.annotate({one.key: "Bag" for one in moved}, annotator="ana")
+    report = project.evaluate()
+    assert (report.n, report.unlabelled) == (24, 0)
+    assert right(project) == before - len(moved)
+    assert "the model has not learned Bag: 3 exam images it gets wrong for that" in report.text()
+    assert project.report() == report
+    assert {one.label for one in project.exam_answers() if one.key in {each.key for each in moved}} == {"Bag"}
+
+
+def test_a_renamed_class_is_the_same_class(project: Project) -> None:
+    before = project.evaluate()
+    project.rename_class("T-Shirt", "Tee")
+    after = project.evaluate()
+    assert (after.n, after.accuracy, after.confusion) == (before.n, before.accuracy, before.confusion)
+    assert [one.name for one in after.classes] == project.classes
+
+
+def test_answers_of_a_merged_class_are_answers_of_the_class_it_became(project: Project) -> None:
+    both = {"Longsleeve", "T-Shirt"}
+    either = {one.key for one in project.exam_answers() if {one.label, one.predicted} <= both}
+    project.merge_class("Longsleeve", "T-Shirt")
+    after = {one.key: one for one in project.exam_answers()}
+    assert len(after) == 24
+    assert {(after[key].label, after[key].predicted) for key in either} == {("T-Shirt", "T-Shirt")}
+
+
+def test_models_from_before_and_after_a_rename_are_compared(project: Project) -> None:
+    project.rename_class("Hat", "Cap")
+    project.train()
+    found = project.compare(2, 1)
+    assert (found.n, found.gained, found.lost) == (24, 0, 0)
+
+
+def test_the_second_exam_hears_of_it_too(project: Project, truth: dict[str, str]) -> None:
+    drawn = project.active_exam(8)
+    project.annotate({key: truth[key] for key in drawn.to_label}, annotator="ana")
+    before = project.evaluate().active
+    project.rename_class("T-Shirt", "Tee")
+    assert project.evaluate().active == before
