@@ -199,7 +199,7 @@ def test_a_rule_that_labels_contradict_and_one_of_nothing_are_told(project: Proj
     assert report.parents.within <= report.parents.mistakes
 
 
-def test_without_rules_it_says_so_and_with_other_classes_too(project: Project) -> None:
+def test_without_rules_it_says_so_and_with_other_classes_too(project: Project, photos: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*rules\.toml"):
         project.check.rules()
     write(project, CAMERA)
@@ -207,5 +207,6 @@ def test_without_rules_it_says_so_and_with_other_classes_too(project: Project) -
     found = project_rules(project._home)  # the file still says Hat
     assert found is not None
     assert found.rules[0].words == "where camera is A, never Cap (no hats there)"
+    assert "Cap" in [one.name for one in project.evaluate().classes]
     with pytest.raises(LearningError, match="the classes have changed since the model was trained"):
-        project.evaluate()
+        project.predict(photos)

@@ -19,7 +19,6 @@ from annotate_select.annotations.consensus import consensus
 from annotate_select.annotations.database import Database
 from annotate_select.config import FILE_NAME
 from annotate_select.errors import ExamError, LearningError, listed
-from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import ClassMap
@@ -32,7 +31,7 @@ from annotate_select.steps.models import TrainedModel, load_model, model_folder,
 from annotate_select.steps.rules import correct
 from annotate_select.steps.training_record import read_record
 from annotate_select.trust.compare import Comparison, compare_models
-from annotate_select.trust.leaks import closest
+from annotate_select.trust.leaks import near_learned
 
 __all__ = ["FEWEST", "compare_with"]
 
@@ -49,12 +48,14 @@ class _Exam:
     labels: np.ndarray  # numbers of `classes`
     mine: np.ndarray  # (e, C) what this project's model says
     classes: list[str]  # this project's of today, and what else its model knows
+    notes: tuple[str, ...]
 
     def at(self, kept: np.ndarray) -> _Exam:
         """Return those images (e,) bool that are kept."""
         places = np.flatnonzero(kept).tolist()
         prints, groups = [self.prints[i] for i in places], [self.groups[i] for i in places]
-        return _Exam(self.ids[kept], prints, groups, self.labels[kept], self.mine[kept], self.classes)
+        labels, mine = self.labels[kept], self.mine[kept]
+        return _Exam(self.ids[kept], prints, groups, labels, mine, self.classes, self.notes)
 
 
 def compare_with(home: Home, number: int | None, path: str | Path, *, progress: Progress = silent) -> Comparison:
@@ -83,7 +84,7 @@ def _compared(home: Home, model: TrainedModel, exam: _Exam, other: Foreign, prog
     exam = exam.at(~_known_to(home, exam, images.contents(other.home.db, learned)))
     features, readable = exam_features(home, other, exam.ids, exam.prints, progress)
     unreadable, exam, features = int((~readable).sum()), exam.at(readable), features[readable]
-    alike = _alike(features, learned_features(other, learned), other.model)
+    alike = near_learned(features, learned_features(other, learned), other.model.head.centre)
     exam, features = exam.at(~alike), features[~alike]
     left_out = labelled - unreadable - len(exam.ids)
     _require_enough(len(exam.ids), labelled, left_out, unreadable, other)
@@ -96,7 +97,7 @@ def _compared(home: Home, model: TrainedModel, exam: _Exam, other: Foreign, prog
         model=model.number,
         against=other.model.number,
         project=other.where,
-        notes=[*_left_out(left_out, labelled, unreadable, other), *words],
+        notes=[*exam.notes, *_left_out(left_out, labelled, unreadable, other), *words],
     )
 
 
@@ -105,7 +106,8 @@ def _exam(home: Home, model: TrainedModel) -> _Exam:
     ids = found.ids
     said = images.contents(home.db, ids.tolist())
     prints, groups = zip(*(said[one] for one in ids.tolist()), strict=True)
-    return _Exam(ids, list(prints), list(groups), found.labels, found.probabilities, found.classes)
+    notes = tuple(f"model {model.number}: {note}" for note in found.notes)
+    return _Exam(ids, list(prints), list(groups), found.labels, found.probabilities, found.classes, notes)
 
 
 def _project_of(folder: Path) -> Path:
@@ -161,17 +163,6 @@ def _known_to(home: Home, exam: _Exam, learned: dict[int, tuple[str, str | None]
     groups |= {group for one, group in zip(pool.fingerprints, pool.groups, strict=True) if group and one in prints}
     pairs = zip(exam.prints, exam.groups, strict=True)
     return np.array([one in prints or group in groups for one, group in pairs], dtype=bool)
-
-
-def _alike(features: np.ndarray, learned: np.ndarray, model: TrainedModel) -> np.ndarray:
-    """Tell which features (e, d) are all but the same as some of those learned from (l, d)."""
-    limit = likeness_limit(MAYBE_SAME_PICTURE, len(model.head.centre))
-    if limit >= 1 or not len(learned) or not len(features) or learned.shape[1] != len(model.head.centre):
-        return np.zeros(len(features), dtype=bool)
-    both = np.concatenate([learned, features])
-    rows = np.arange(len(both))
-    cosines = closest(both, rows[: len(learned)], rows[len(learned) :], model.head.centre)[1]
-    return np.asarray(cosines > limit)
 
 
 def _require_enough(n: int, labelled: int, left_out: int, unreadable: int, other: Foreign) -> None:

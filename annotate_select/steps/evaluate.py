@@ -71,7 +71,7 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
         design=design_of(home, exam.ids),
         seed=home.config.seed,
     )
-    report = replace(report, active=active_estimate(home, model), notes=exam.notes)
+    report = replace(report, active=active_estimate(home, model), left_out=exam.left_out, notes=exam.notes)
     mark = mark_of(home)
     late = _remember_mark(home, model, mark)
     if mark is not None:

@@ -13,9 +13,11 @@ from annotate_select.annotations import images
 from annotate_select.annotations.exam import Draw
 from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.exchange.picks import PickRow, write_picks
+from annotate_select.features.store import Features
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_strata import by_chance, by_strata
 from annotate_select.steps.home import Home
+from annotate_select.steps.models import newest_model
 from annotate_select.steps.new_ground import new_ids
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.trust import exam as trust
@@ -62,7 +64,8 @@ def draw(
     the project's. `new_ground` adds, in place of a size, images drawn from those that `check drift` called new, until
     these have in the exam the share they have in the pool, and no more: with more, the exam's accuracy would no longer
     be that of the pool.
-    Raises ExamError when too few images are left, nothing is known to be new, or strata lack features.
+    Raises ExamError when too few images are left, nothing is known to be new, strata lack features, or there is a model
+    and images lack the features by which copies of what it learned from are known.
     """
     stratify = home.config.exam.stratify if stratify is None else stratify
     if features is not None and not stratify:
@@ -111,10 +114,7 @@ def _excluded(home: Home, now: Standing) -> NDArray[np.bool_]:
     touched: NDArray[np.bool_] = (now.settled | now.waiting) & ~now.exam
     if not touched.any():
         return touched
-    try:
-        features = open_features(home)
-    except FeaturesError:
-        features = None
+    features = _comparable(home)
     if features is None:
         if now.groups is None:
             return touched
@@ -124,6 +124,23 @@ def _excluded(home: Home, now: Standing) -> NDArray[np.bool_]:
     order = np.array([place[int(image_id)] for image_id in now.ids.tolist()])
     near: NDArray[np.bool_] = blocked(features.array[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
     return near
+
+
+def _comparable(home: Home) -> Features | None:
+    """Return features by which copies of what was labelled are known; None before any are needed.
+
+    Until a model is trained, a copy of a labelled image may be drawn: training will keep that label out. Afterwards it
+    would measure what the model remembers. Raises ExamError where there is a model, and images have no features.
+    """
+    model = newest_model(home)
+    try:
+        return open_features(home, None if model is None else model.features)
+    except FeaturesError as error:
+        if model is None:
+            return None
+        raise ExamError(
+            f"nothing tells which images are copies of those that model {model.number} learned from: {error}"
+        ) from error
 
 
 def _report(home: Home, now: Standing, output: Path) -> Exam:

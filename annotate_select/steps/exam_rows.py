@@ -12,8 +12,10 @@ from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import ClassMap, class_map, said
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
-from annotate_select.steps.models import TrainedModel
+from annotate_select.steps.models import TrainedModel, model_folder
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.training_record import read_record
+from annotate_select.trust.leaks import near_learned
 
 __all__ = ["ExamRows", "exam_rows", "features_of"]
 
@@ -22,8 +24,9 @@ __all__ = ["ExamRows", "exam_rows", "features_of"]
 class ExamRows:
     """The e exam images that carry a label: `rows` of a standing, and a model's `probabilities` (e, C) of `classes`.
 
-    `classes` are the project's of today, and what else the model knows. `unlabelled` counts the rest of the exam;
-    `notes` say what a reader of any figure made of these has to know.
+    `classes` are the project's of today, and what else the model knows. `unlabelled` counts the images without a label,
+    `left_out` labelled ones that the model may know from its training; `notes` say what a reader of any figure made of
+    these has to know.
     """
 
     state: Standing
@@ -31,6 +34,7 @@ class ExamRows:
     probabilities: np.ndarray
     classes: list[str]
     unlabelled: int
+    left_out: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -54,24 +58,35 @@ class ExamRows:
 def exam_rows(home: Home, model: TrainedModel) -> ExamRows:
     """Return the exam images that carry a label today, and what a model says of them.
 
-    An image of a class that the model does not know is among them: whatever it says there is a mistake.
-    Raises ExamError when there is no exam or none of it is labelled, FeaturesError when the model's features are gone.
+    An image of a class that the model does not know is among them: whatever it says there is a mistake. One that the
+    model learned from, or one of its group, or one all but the same, is not: it would measure memory.
+    Raises ExamError when there is no exam or nothing of it is left to measure by, FeaturesError when the model's
+    features are gone.
     """
     features, today = features_of(home, model), class_map(home, model)
     state = standing(home, features.ids, today.classes)
     exam = np.flatnonzero(state.random & state.in_pool)
     if len(exam) == 0:
         raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
-    rows = exam[state.labels[exam] != UNLABELLED]
-    if len(rows) == 0:
+    labelled = exam[state.labels[exam] != UNLABELLED]
+    if len(labelled) == 0:
         raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
+    known = _known(home, model, features, state, labelled)
+    rows, left_out = labelled[~known], int(known.sum())
+    if len(rows) == 0:
+        raise ExamError(
+            f"model {model.number} learned from each of the {left_out:,} labelled exam images, from its group or from "
+            "one all but the same; draw more of the exam with `annotate-select exam --size N`"
+        )
+    unknown = today.unknown(model.head.classes_seen)
     return ExamRows(
         state=state,
         rows=rows,
         probabilities=said(home, model, state.ids[rows], features.array[rows]),
         classes=today.classes,
-        unlabelled=len(exam) - len(rows),
-        notes=tuple(_not_learned(today.classes, today.unknown(model.head.classes_seen), state.labels[rows])),
+        unlabelled=len(exam) - len(labelled),
+        left_out=left_out,
+        notes=(*_left_out(left_out, len(labelled)), *_not_learned(today.classes, unknown, state.labels[rows])),
     )
 
 
@@ -81,6 +96,30 @@ def features_of(home: Home, model: TrainedModel) -> Features:
     if features.digest != model.features_digest:
         raise FeaturesError(f"model {model.number} was trained on features that were replaced since; train a new one")
     return features
+
+
+def _known(home: Home, model: TrainedModel, features: Features, state: Standing, rows: np.ndarray) -> np.ndarray:
+    """Tell which rows (e,) a model learned from, or from their group, or from what is all but the same; (e,) bool.
+
+    Of a model that an older version trained nothing is known, and so none is.
+    """
+    record = read_record(model_folder(home, model.number))
+    if record is None:
+        return np.zeros(len(rows), dtype=bool)
+    learned = np.flatnonzero(np.isin(features.ids, record.ids))
+    known = np.isin(rows, learned)
+    if state.groups is not None:
+        known |= np.isin(state.groups[rows], state.groups[learned])
+    return np.asarray(known | near_learned(features.array[rows], features.array[learned], model.head.centre))
+
+
+def _left_out(left_out: int, labelled: int) -> list[str]:
+    if not left_out:
+        return []
+    return [
+        f"left out: {left_out:,} of the {labelled:,} labelled exam images, because the model learned from them, from "
+        "their groups or from images all but the same; the rest is no longer chosen by chance alone"
+    ]
 
 
 def _not_learned(classes: list[str], unknown: np.ndarray, labels: np.ndarray) -> list[str]:

@@ -46,8 +46,9 @@ class ExamReport:
     results had been seen. `calibration` is whether it is right as often as it is sure, `powered` a second estimate of
     the accuracy where there is a better one, `groups` parts of the exam, the surest to be worse than the rest first,
     `active` what a second exam says that was drawn where a model may err, `stratified` what drawing by strata gained:
-    that is in `interval` alone; those of classes, macro F1 and groups are as of images drawn by chance alone. `notes`
-    are what else a reader of the figures has to know.
+    that is in `interval` alone; those of classes, macro F1 and groups are as of images drawn by chance alone.
+    `left_out` labelled images do not count, because the model may know them from its training; `notes` are what else a
+    reader of the figures has to know.
     """
 
     n: int
@@ -66,6 +67,7 @@ class ExamReport:
     groups: tuple[Group, ...] = ()
     active: ActiveEstimate | None = None
     stratified: Stratified | None = None
+    left_out: int = 0
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
@@ -101,6 +103,7 @@ class ExamReport:
             groups=tuple(Group.from_dict(one) for one in plain.get("groups", ())),
             active=ActiveEstimate.from_dict(doubted) if (doubted := plain.get("active")) else None,
             stratified=Stratified.from_dict(evenly) if (evenly := plain.get("stratified")) else None,
+            left_out=plain.get("left_out", 0),
             notes=tuple(plain.get("notes", ())),
         )
 
@@ -168,6 +171,7 @@ class _Plain(TypedDict):
     groups: NotRequired[list[dict[str, Any]]]
     active: NotRequired[dict[str, Any] | None]
     stratified: NotRequired[dict[str, Any] | None]
+    left_out: NotRequired[int]
     notes: NotRequired[list[str]]
 
 

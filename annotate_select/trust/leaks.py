@@ -10,7 +10,7 @@ import numpy as np
 from annotate_select.errors import ExamError
 from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
 
-__all__ = ["Leaks", "blocked", "closest"]
+__all__ = ["Leaks", "blocked", "closest", "near_learned"]
 
 ROUNDING = 1e-6  # of the usual length of a row: what float32 features cannot tell from 0
 BLOCK = 2**22  # numbers held at a time: 32 MB
@@ -87,6 +87,20 @@ def closest(
         found = _directions(np.asarray(features[rows[part]], dtype=np.float64), mean, shortest) @ exam.T
         near[part], cosines[part] = exam_rows[found.argmax(axis=1)], found.max(axis=1)
     return near, cosines
+
+
+def near_learned(features: np.ndarray, learned: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Tell which features (e, d) of exam images are all but the same as some of those a model learned from (l, d).
+
+    `centre` (d,) is what directions start from: the pool's mean when the model was trained. Where d is under 8, a
+    cosine says too little, and none is.
+    """
+    limit = likeness_limit(MAYBE_SAME_PICTURE, len(centre))
+    if limit >= 1 or not len(learned) or not len(features) or learned.shape[1] != len(centre):
+        return np.zeros(len(features), dtype=bool)
+    both = np.concatenate([learned, features])
+    rows = np.arange(len(both))
+    return np.asarray(closest(both, rows[: len(learned)], rows[len(learned) :], centre)[1] > limit)
 
 
 def _centre(features: np.ndarray) -> tuple[np.ndarray, float]:
