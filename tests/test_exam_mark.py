@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from annotate_select.cli import cli
-from annotate_select.errors import ConfigError, LearningError
+from annotate_select.errors import ConfigError, ExamError, LearningError
 from annotate_select.project import Project
 
 
@@ -90,3 +90,31 @@ def test_two_models_are_compared_on_the_same_images(project: Project, truth: dic
     arguments = ["-p", str(project.root), "evaluate", "--against", "1", "--json"]
     said = json.loads(CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False).stdout)
     assert said["comparison"]["text"] == found.text()
+
+
+def test_a_renamed_class_makes_no_new_mark(project: Project) -> None:
+    (project.root / "exam-marks.json").unlink()  # nothing has been evaluated yet
+    for mark in ("pass_recall = 0.3", "pass_recall = { Hat = 0.3 }"):
+        with declare(project.root, mark) as marked:
+            marked.evaluate()
+            marked.rename_class("Hat", "Cap")
+            report = marked.evaluate()
+            assert report.marked_late is None
+            assert "recall of Cap" in report.text()
+            marked.rename_class("Cap", "Hat")
+        (project.root / "exam-marks.json").unlink()
+
+
+def test_a_mark_that_was_written_down_class_by_class_is_known_again(project: Project) -> None:
+    with declare(project.root, "pass_recall = 0.3") as marked:
+        mark = {"accuracy": None, "recall": dict.fromkeys(marked.classes, 0.3), "confidence": 0.95}
+        seen = [{"at": "2026-01-01T00:00:00+00:00", "model": 1, "mark": mark}]
+        (project.root / "exam-marks.json").write_text(json.dumps(seen))
+        assert marked.evaluate().marked_late is None
+
+
+@pytest.mark.parametrize("content", ['[{"at": "2026', "[{}]", "{}x", "[1]"])
+def test_damaged_marks_are_named(project: Project, content: str) -> None:
+    (project.root / "exam-marks.json").write_text(content)
+    with pytest.raises(ExamError, match=r"exam-marks\.json is damaged .*delete it"):
+        project.evaluate()

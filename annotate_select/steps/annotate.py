@@ -117,8 +117,18 @@ def finish_changes(home: Home) -> None:
         config = home.config
         names = [change.new if name == change.old else name for name in config.classes]
         about = carried(config.about, change.old, change.new)
-        home.save_config(config.model_copy(update={"classes": list(dict.fromkeys(names)), "about": about}))
+        exam = config.exam.model_copy(update={"pass_recall": _marked(config.exam.pass_recall, change.old, change.new)})
+        said = {"classes": list(dict.fromkeys(names)), "about": about, "exam": exam}
+        home.save_config(config.model_copy(update=said))
         changes.mark_applied(home.db, change.id)
+
+
+def _marked(recall: float | dict[str, float] | None, old: str, new: str) -> float | dict[str, float] | None:
+    """Return the pass mark's recall when class `old` becomes `new`; what `new` has itself comes first."""
+    if not isinstance(recall, dict) or old not in recall:
+        return recall
+    kept = {name: one for name, one in recall.items() if name != old}
+    return {new: recall[old], **kept}
 
 
 def add_class(home: Home, name: str) -> None:

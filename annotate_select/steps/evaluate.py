@@ -15,16 +15,17 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.exam_strata import design_of
-from annotate_select.steps.home import Home, now
+from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_rows
-from annotate_select.steps.models import TrainedModel, model_folder, models, require_model
+from annotate_select.steps.marks import mark_of, remember_mark
+from annotate_select.steps.models import model_folder, models, require_model
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.audit import compare as compare_audit
 from annotate_select.trust.compare import Comparison, compare_models
 from annotate_select.trust.exam import ExamReport
-from annotate_select.trust.verdict import Mark, judge
+from annotate_select.trust.verdict import judge
 
 __all__ = [
     "ExamAnswer",
@@ -33,13 +34,10 @@ __all__ = [
     "compare",
     "evaluate",
     "exam_answers",
-    "mark_of",
-    "mark_seen_at",
     "report_of",
 ]
 
 AUDIT = "audit.json"
-MARKS = "exam-marks.json"  # which pass marks results were seen under, oldest first
 
 
 @dataclass(frozen=True)
@@ -73,48 +71,11 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     )
     report = replace(report, active=active_estimate(home, model), left_out=exam.left_out, notes=exam.notes)
     mark = mark_of(home)
-    late = _remember_mark(home, model, mark)
+    late = remember_mark(home, model.number)
     if mark is not None:
         report = replace(report, verdict=judge(report.confusion, exam.classes, mark), marked_late=late)
     write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
     return report
-
-
-def mark_of(home: Home) -> Mark | None:
-    """Return the pass mark that project.toml declares; None where it declares none."""
-    exam = home.config.exam
-    recall = exam.pass_recall or {}
-    if not isinstance(recall, dict):
-        recall = dict.fromkeys(home.config.classes, recall)
-    if exam.pass_accuracy is None and not recall:
-        return None
-    return Mark(exam.pass_accuracy, recall, exam.pass_confidence)
-
-
-def mark_seen_at(home: Home, mark: Mark | None) -> str | None:
-    """Return when results were first seen under a mark, ISO 8601; None where they never were."""
-    file = home.root / MARKS
-    seen = json.loads(file.read_text()) if file.exists() else []
-    mine = mark.as_dict() if mark is not None else None
-    return next((str(one["at"]) for one in seen if one["mark"] == mine), None)
-
-
-def _remember_mark(home: Home, model: TrainedModel, mark: Mark | None) -> str | None:
-    """Note under which mark results were first seen, and say so where this one came later."""
-    file = home.root / MARKS
-    seen = json.loads(file.read_text()) if file.exists() else []
-    mine = mark.as_dict() if mark is not None else None
-    first = next((one for one in seen if one["mark"] == mine), None)
-    if first is None:
-        first = {"at": now(), "model": model.number, "mark": mine}
-        seen.append(first)
-        write_whole(file, json.dumps(seen, indent=1))
-    if first is seen[0]:
-        return None
-    return (
-        f"this mark was declared by {first['at'][:10]}, after results had been seen ({seen[0]['at'][:10]}, model "
-        f"{seen[0]['model']}); a mark proves most when it is declared before"
-    )
 
 
 def compare(home: Home, number: int | None = None, against: int | None = None) -> Comparison:

@@ -21,8 +21,9 @@ from annotate_select.exchange.exam_record import Answer, Drawn, ExamRecord, Rest
 from annotate_select.files import write_whole
 from annotate_select.pool.thumbnails import thumbnail
 from annotate_select.steps.embed import open_features
-from annotate_select.steps.evaluate import ExamAnswer, evaluate, exam_answers, mark_of, mark_seen_at
+from annotate_select.steps.evaluate import ExamAnswer, evaluate, exam_answers
 from annotate_select.steps.home import Home, now
+from annotate_select.steps.marks import mark_of, mark_seen_at
 from annotate_select.steps.models import load_model, model_folder
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.steps.training_record import FILE, libraries, read_record
@@ -132,7 +133,7 @@ def _gather(home: Home, signed_by: str, number: int | None) -> tuple[ExamRecord,
         signed_by=signed_by,
         signed_at=now(),
         mark=mark,
-        mark_seen_at=mark_seen_at(home, mark),
+        mark_seen_at=mark_seen_at(home),
         report=report,
         drawn=_drawn(home, report.model),
         rests=_rests(home, report.model),
