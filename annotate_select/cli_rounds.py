@@ -240,7 +240,8 @@ def history(output: Output) -> None:
         score = "not evaluated"
         if one.accuracy is not None and one.low is not None and one.high is not None:
             score = f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})"
-        rows.append(f"{one.model:>5}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}")
+        past = f"  {one.outdated}: evaluate --model {one.model} again" if one.outdated else ""
+        rows.append(f"{one.model:>5}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}{past}")
     text = "\n".join(rows) if rounds else "no model has been trained yet: annotate-select train"
     output.show({"rounds": [asdict(one) for one in rounds]}, text)
 

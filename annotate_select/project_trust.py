@@ -58,6 +58,12 @@ class Scores:
 
         return report_of(self._home, model)
 
+    def outdated(self, model: int) -> str | None:
+        """Say why a model's stored exam report no longer holds; None where it does, or there is none."""
+        from annotate_select.steps.basis import outdated
+
+        return outdated(self._home, model)
+
     def exam_answers(self, model: int | None = None) -> list[ExamAnswer]:
         """Return what a model, by default the newest, says of each labelled exam image; the surest mistakes first."""
         from annotate_select.steps.evaluate import exam_answers
@@ -82,7 +88,7 @@ class Scores:
         return compare(self._home, model, against)
 
     def stopping(self) -> Stopping | None:
-        """Return whether more labels are worth it, as the newest model's evaluation concluded; None without one."""
+        """Return whether more labels are worth it, as the newest evaluation concluded; None without one that holds."""
         from annotate_select.steps.stop import stopping_of
 
         return stopping_of(self._home)

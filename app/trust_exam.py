@@ -37,6 +37,7 @@ def exam_panel(project: Project) -> None:
         delta_color="off", delta_arrow="off",
     )  # fmt: skip
     st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
+    _measured_again(project, report)
     if report.verdict is None:
         st.caption("A pass mark (pass_accuracy, under exam in project.toml) turns this into a verdict.")
     else:
@@ -55,6 +56,21 @@ def exam_panel(project: Project) -> None:
     second_exam(project)
     copy_compared(project)
     report_download(project, report)
+
+
+def _measured_again(project: Project, report: ExamReport) -> None:
+    """Say where the figures are of the past, and offer new ones."""
+    past = None if report.model is None else project.outdated(report.model)
+    if past is None:
+        return
+    st.warning(f"These figures no longer hold: {past}.")
+    if st.button("Measure again", key="measure-again"):
+        try:
+            project.evaluate(report.model)
+        except AnnotateSelectError as error:
+            st.error(sentence(str(error)))
+        else:
+            st.rerun()
 
 
 def _pictures(report: ExamReport) -> None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from annotate_select import __version__
 from annotate_select.errors import LearningError
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.active_exam import active_estimate
+from annotate_select.steps.basis import RESULT, basis, read_result
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.exam_strata import design_of
-from annotate_select.steps.home import Home
+from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.marks import mark_of, remember_mark
 from annotate_select.steps.models import model_folder, models, require_model
@@ -74,7 +76,8 @@ def evaluate(home: Home, number: int | None = None) -> ExamReport:
     late = remember_mark(home, model.number)
     if mark is not None:
         report = replace(report, verdict=judge(report.confusion, exam.classes, mark), marked_late=late)
-    write_whole(model_folder(home, model.number) / "exam.json", json.dumps(report.as_dict(), indent=1))
+    rests = {"at": now(), "version": __version__, "seed": home.config.seed, **basis(home)}
+    write_whole(model_folder(home, model.number) / RESULT, json.dumps({**report.as_dict(), "rests": rests}, indent=1))
     return report
 
 
@@ -130,10 +133,9 @@ def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
 
 def report_of(home: Home, number: int | None = None) -> ExamReport | None:
     """Return the stored report of a model, by default the newest evaluated one; None where there is none."""
-    folders = [model_folder(home, model.number) for model in models(home) if number in (None, model.number)]
-    for folder in reversed(folders):
-        if (folder / "exam.json").exists():
-            return ExamReport.from_dict(json.loads((folder / "exam.json").read_text()))
+    for model in reversed(models(home)):
+        if number in (None, model.number) and (found := read_result(home, model.number)) is not None:
+            return ExamReport.from_dict(found)
     return None
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
+from annotate_select.steps.basis import basis, outdated
 from annotate_select.steps.home import Home
-from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
+from annotate_select.steps.models import TrainedModel, models
 
 __all__ = ["Round", "Status", "rounds", "status"]
 
 
 @dataclass(frozen=True)
 class Round:
-    """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated."""
+    """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated.
+
+    `outdated` says why the exam's figures no longer hold, where they do not.
+    """
 
     model: int
     labels: int
@@ -26,6 +29,7 @@ class Round:
     high: float | None
     cv_accuracy: float | None
     at: str
+    outdated: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Status:
     active_total: int = 0  # images of exams drawn where a model may err, beside the exam's own
     active_labelled: int = 0
     enough: str | None = None  # whether more labels are worth it, in a sentence
+    outdated: str | None = None  # why the accuracy no longer holds, where it does not
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -72,7 +77,8 @@ class Status:
             ),
             f"batches   {self.batches:,}, {self.waiting:,} picks still to label",
             f"models    {self.models:,}"
-            + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else ""),
+            + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else "")
+            + (f", but {self.outdated}" if self.outdated else ""),
             *([f"enough?   {self.enough}"] if self.enough else []),
             f"next      {self.advice}",
         ]
@@ -112,7 +118,8 @@ def status(home: Home) -> Status:
         models=len(trained),
         accuracy=trained[-1].exam_accuracy if trained else None,
         advice="",
-        enough=_enough(home, trained),
+        enough=_enough(home),
+        outdated=outdated(home, trained[-1].number) if trained else None,
     )
     return _advised(facts, trained)
 
@@ -121,12 +128,13 @@ def rounds(home: Home) -> list[Round]:
     """Return the learning curve: a row a model, oldest first."""
     from annotate_select.steps.evaluate import report_of
 
-    found = []
+    found, today = [], basis(home)
     for model in models(home):
         report = report_of(home, model.number)
         low, high = (report.interval.low, report.interval.high) if report else (None, None)
         accuracy = report.accuracy if report else None
-        found.append(Round(model.number, model.labels, accuracy, low, high, model.cv_accuracy, model.created_at))
+        past = outdated(home, model.number, today)
+        found.append(Round(model.number, model.labels, accuracy, low, high, model.cv_accuracy, model.created_at, past))
     return found
 
 
@@ -137,9 +145,11 @@ def _feature_names(home: Home) -> list[str]:
     return sorted({path.parent.name.rpartition("-")[0] for path in folder.glob("*/features.npy")})
 
 
-def _enough(home: Home, trained: list[TrainedModel]) -> str | None:
-    file = model_folder(home, trained[-1].number) / STOPPING if trained else None
-    return str(json.loads(file.read_text())["sentence"]) if file is not None and file.exists() else None
+def _enough(home: Home) -> str | None:
+    from annotate_select.steps.stop import stopping_of
+
+    found = stopping_of(home)
+    return None if found is None else found.sentence
 
 
 def _advised(facts: Status, trained: list[TrainedModel]) -> Status:
@@ -167,4 +177,6 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         return "train on the new labels: annotate-select train, then evaluate"
     if trained and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"
+    if facts.outdated:
+        return f"measure the model again, for {facts.outdated}: annotate-select evaluate"
     return "choose the next batch: annotate-select select"

@@ -39,6 +39,9 @@ figures[3].metric(
     help="The exam is a random set of images kept out of training. With 95 % confidence the accuracy is in this range.",
 )
 
+if this.outdated:
+    st.warning(f"The exam's figures no longer hold: {this.outdated}. Measure again on the Trust page.")
+
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Accuracy against labels")
