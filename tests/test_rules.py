@@ -210,3 +210,17 @@ def test_without_rules_it_says_so_and_with_other_classes_too(project: Project, p
     assert "Cap" in [one.name for one in project.evaluate().classes]
     with pytest.raises(LearningError, match="the classes have changed since the model was trained"):
         project.predict(photos)
+
+
+def test_the_second_exam_and_explain_hear_rules_as_evaluate_does(project: Project, truth: dict[str, str]) -> None:
+    drawn = project.active_exam(10)
+    project.annotate({key: truth[key.rsplit("/", 1)[-1]] for key in drawn.to_label}, annotator="ana")
+    before = project.evaluate().active or pytest.fail("there is no second exam")
+    write(project, '[[rule]]\nwhen = {camera = ["A", "B"]}\nonly = ["Hat"]\n')  # whatever the model sees
+    report = project.evaluate()
+    assert report.active is not None
+    hats = [one.label == "Hat" for one in project.exam_answers()]
+    assert report.accuracy == pytest.approx(sum(hats) / len(hats))
+    assert {one.predicted for one in project.exam_answers()} == {"Hat"}
+    assert project.explain(project.exam_keys()[0]).label == "Hat"
+    assert report.active.accuracy < 0.2 < before.accuracy  # there are hardly any hats

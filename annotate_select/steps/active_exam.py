@@ -72,7 +72,7 @@ def draw(home: Home, n: int, *, output: Path | None = None) -> ActiveExam:
             raise ExamError(
                 f"a second exam of {n:,} images was asked for, but only {len(rows):,} are left; ask for fewer"
             )
-        errors = _errors(model, features, rows)
+        errors = _errors(home, model, features, rows)
         seed = home.config.seed
         rng = np.random.default_rng([SEED, seed, 0 if before is None else before.number])
         drawn = draw_active(errors, n, rng)
@@ -127,10 +127,11 @@ def _pool(features: Features, state: Standing) -> np.ndarray:
     return np.flatnonzero(state.in_pool & ~near)
 
 
-def _errors(model: TrainedModel, features: Features, rows: np.ndarray) -> np.ndarray:
+def _errors(home: Home, model: TrainedModel, features: Features, rows: np.ndarray) -> np.ndarray:
+    """Return how likely the model is wrong of rows (n,), as `evaluate` hears it: corrected by the rules."""
     parts = [
-        errors_by_chance(model.head.probabilities(features.array[rows[start : start + BLOCK]]))
-        for start in range(0, len(rows), BLOCK)
+        errors_by_chance(said(home, model, features.ids[some], features.array[some]))
+        for some in (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
     ]
     return np.concatenate(parts) if parts else np.zeros(0)
 

@@ -13,6 +13,7 @@ from annotate_select.errors import ExchangeError, LearningError, UnknownImages, 
 from annotate_select.features.derived import derived_parts
 from annotate_select.files import whole_file
 from annotate_select.pool.decode import decode
+from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, newest_model
@@ -79,18 +80,23 @@ class Explanation:
 
 
 def explain(home: Home, key: str) -> Explanation:
-    """Return where in an image of the pool the newest model finds its answer.
+    """Return where in an image of the pool the newest model finds its answer: the one that `evaluate` hears.
 
+    Rules may have had a part in the answer; the map is of what the model itself sees of it: no rule looks at pixels.
     Raises UnknownImages for another key, LearningError without a model of features that are still there, ImageError
     when the file cannot be read any more.
     """
     model, image = fitting_model(home), explained_image(home, key)
     path = home.path_of(image.source, image.path)
     picture = decode(path, _side(home, model.features))
-    shares = model.head.probabilities(_encoded(home, model.features, picture[None]))[0]
+    today = class_map(home, model)
+    shares = said(home, model, np.array([image.id]), _encoded(home, model.features, picture[None]))[0]
     answer = int(shares.argmax())
-    weights = occlusion(picture, lambda some: model.head.probabilities(_encoded(home, model.features, some))[:, answer])
-    return Explanation(key, model.classes[answer], float(shares[answer]), weights, decode(path, SIDE))
+
+    def says(some: np.ndarray) -> np.ndarray:
+        return today.of(model.head.probabilities(_encoded(home, model.features, some)))[:, answer]
+
+    return Explanation(key, today.classes[answer], float(shares[answer]), occlusion(picture, says), decode(path, SIDE))
 
 
 def fitting_model(home: Home) -> TrainedModel:
