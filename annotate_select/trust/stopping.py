@@ -70,8 +70,9 @@ def expected_gain(labels: np.ndarray, right: np.ndarray, *, ahead: int = AHEAD, 
 
     `labels` (r,) trained on in each round, ascending; `right` (r, m) whether each of the same m exam images was right.
     The interval holds the doubt of a small exam (bootstrap over its images, all rounds together, since they share
-    them) and of rounds that lie beside the line, added as variances. Near saturation a line promises too much rather
-    than too little. None for fewer than three rounds that differ in their labels. Raises ExamError for wrong shapes.
+    them) and of rounds that lie beside the line, added as variances. Nothing is promised beyond an accuracy of 0 or 1,
+    and the interval lies around what is. Near saturation a line promises too much rather than too little. None for
+    fewer than three rounds that differ in their labels. Raises ExamError for wrong shapes.
     """
     labels, right = np.asarray(labels, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if right.ndim != 2 or labels.shape != (len(right),) or right.shape[1] == 0:
@@ -89,9 +90,10 @@ def expected_gain(labels: np.ndarray, right: np.ndarray, *, ahead: int = AHEAD, 
     sampling = float((draws @ (right.T @ weights)).var())
     beside = accuracy - accuracy.mean() - slope * (x - x.mean())
     scatter = float((beside**2).sum() / (len(x) - 2) * (weights**2).sum())
-    expected = min(slope * reach, 1 - float(accuracy[-1]))
+    least, most = -float(accuracy[-1]), 1 - float(accuracy[-1])
+    expected = min(max(slope * reach, least), most)
     deviation = NormalDist().inv_cdf(0.975) * reach * float(np.sqrt(sampling + scatter))
-    return Gain(ahead, expected, Interval(slope * reach - deviation, slope * reach + deviation))
+    return Gain(ahead, expected, Interval(max(expected - deviation, least), min(expected + deviation, most)))
 
 
 def kappa(first: np.ndarray, second: np.ndarray, n_classes: int) -> float:

@@ -65,6 +65,21 @@ def test_nothing_is_promised_beyond_everything_right() -> None:
     assert found.expected == 0
 
 
+@pytest.mark.parametrize(
+    ("labels", "accuracy"),
+    [([10, 20, 40], [0.5, 0.8, 0.98]), ([30, 60, 100], [0.6, 0.8, 0.9]), ([9, 18, 36], [1, 0.5, 0.1])],
+)
+def test_what_is_expected_lies_in_its_interval_and_that_in_what_can_be(
+    labels: list[int], accuracy: list[float]
+) -> None:
+    right = np.arange(50)[None, :] < np.round(np.array(accuracy) * 50)[:, None]
+    found = expected_gain(np.array(labels), right)
+    assert found is not None
+    assert found.interval.low <= found.expected <= found.interval.high <= 1 - accuracy[-1] + 1e-9
+    assert found.interval.low >= -accuracy[-1]
+    assert found.interval.low < found.interval.high
+
+
 def test_kappa_is_cohens() -> None:
     rng = np.random.default_rng(1)
     first, second = rng.integers(0, 4, 300), rng.integers(0, 4, 300)
