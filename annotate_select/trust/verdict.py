@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil, log
 from typing import Literal, cast
 
 import numpy as np
@@ -33,8 +34,10 @@ class Mark:
 class Requirement:
     """One share that is asked for, and what `right` of `n` exam images say of it.
 
-    `more` is about how many further labels would decide it if the share stayed as it is, 0 where it is decided, None
-    where more than 20,000 would not.
+    `more` is about how many further labels of such images would decide it if the share stayed as it is, 0 where it is
+    decided, None where more than 20,000 would not. Where the exam has none of them, it is how many are needed at least,
+    even if all are right. `exam_more` is about how many further exam images hold so many of them: of a class, these are
+    as many as it has in the exam; None where that cannot be told.
     """
 
     what: str
@@ -43,18 +46,23 @@ class Requirement:
     n: int
     outcome: Outcome
     more: int | None
+    exam_more: int | None = None
 
     def text(self) -> str:
         """Say what was asked, what there is, and what that proves."""
         asked = f"{self.what} of at least {100 * self.wanted:g} %"
         if self.n == 0:
-            return f"{asked}: not enough exam labels to tell: none of these images is in the exam yet"
+            needed = "" if self.more is None else f"; at least {self.more:,} are needed, even if all are right"
+            return f"{asked}: not enough exam labels to tell: none of these images is in the exam yet{needed}"
         seen = f"{100 * self.right / self.n:.1f} % of {self.n:,}"
         if self.outcome != "undecided":
             return f"{asked}: {self.outcome} ({seen})"
         if self.more is None:
             return f"{asked}: not enough exam labels to tell ({seen}), and it is too close to the mark for any number"
-        return f"{asked}: not enough exam labels to tell ({seen}): label about {self.more:,} more"
+        told = f"{asked}: not enough exam labels to tell ({seen}): label about {self.more:,} more"
+        if self.exam_more in (None, self.more):
+            return told
+        return f"{told} of these, which takes about {self.exam_more:,} more exam images"
 
 
 @dataclass(frozen=True)
@@ -110,18 +118,29 @@ def judge(confusion: np.ndarray | Sequence[Sequence[int]], class_names: Sequence
     if not asked:
         raise ExamError("the pass mark asks for nothing; set exam.pass_accuracy or exam.pass_recall in project.toml")
     risk = 1 - mark.confidence
-    found = tuple(_requirement(*one, risk, risk / len(asked)) for one in asked)
+    found = tuple(_requirement(*one, int(confusion.sum()), risk, risk / len(asked)) for one in asked)
     outcomes = {one.outcome for one in found}
     outcome: Outcome = "fail" if "fail" in outcomes else "undecided" if "undecided" in outcomes else "pass"
     return Verdict(outcome, found, mark.confidence)
 
 
-def _requirement(what: str, wanted: float, right: int, n: int, pass_risk: float, fail_risk: float) -> Requirement:
+def _requirement(
+    what: str, wanted: float, right: int, n: int, exam: int, pass_risk: float, fail_risk: float
+) -> Requirement:
+    """Judge a share by `n` of the `exam` images."""
+    if n == 0:
+        return Requirement(what, wanted, right, n, "undecided", _least(wanted, pass_risk))
     outcome = str(_outcomes(np.array([right]), np.array([n]), wanted, pass_risk, fail_risk)[0])
     more: int | None = 0
     if outcome == "undecided":
         more = _more(right, n, wanted, pass_risk, fail_risk)
-    return Requirement(what, wanted, right, n, cast("Outcome", outcome), more)
+    exam_more = None if more is None else -(-more * exam // n)  # rounded up
+    return Requirement(what, wanted, right, n, cast("Outcome", outcome), more, exam_more)
+
+
+def _least(wanted: float, pass_risk: float) -> int | None:
+    """Return of how many images all must be right for a pass; None where no number proves it."""
+    return max(1, ceil(log(pass_risk) / log(wanted) - 1e-9)) if 0 < wanted < 1 else None
 
 
 def _outcomes(right: np.ndarray, n: np.ndarray, wanted: float, pass_risk: float, fail_risk: float) -> np.ndarray:
@@ -135,8 +154,6 @@ def _outcomes(right: np.ndarray, n: np.ndarray, wanted: float, pass_risk: float,
 
 def _more(right: int, n: int, wanted: float, pass_risk: float, fail_risk: float) -> int | None:
     """Return after how many further labels, with the share as it is, it is decided and stays so."""
-    if n == 0:
-        return None
     more = np.unique(np.geomspace(1, MOST, 300).astype(np.int64))  # about: steps of three per cent
     counts = np.rint(right / n * (n + more)).astype(np.int64)
     open_still = np.flatnonzero(_outcomes(counts, n + more, wanted, pass_risk, fail_risk) == "undecided")

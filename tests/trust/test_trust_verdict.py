@@ -66,7 +66,24 @@ def test_a_share_at_the_mark_is_never_decided() -> None:
 def test_a_class_without_exam_images_decides_nothing() -> None:
     found = judge(confusion(99, 100, 0, 0), NAMES, Mark(0.9, {"dent": 0.5}, 0.95))
     assert found.outcome == "undecided"
-    assert "none of these images is in the exam yet" in found.text()
+    assert "none of these images is in the exam yet; at least 5 are needed, even if all are right" in found.text()
+    asked = found.requirements[1]
+    assert (asked.more, asked.exam_more) == (5, None)
+    assert judge(confusion(99, 100, 5, 5), NAMES, Mark(None, {"dent": 0.5}, 0.95)).outcome == "pass"
+    assert judge(confusion(99, 100, 4, 4), NAMES, Mark(None, {"dent": 0.5}, 0.95)).outcome == "undecided"
+    (never,) = judge(confusion(99, 100, 0, 0), NAMES, Mark(None, {"dent": 1.0}, 0.95)).requirements
+    assert (never.more, never.text().endswith("none of these images is in the exam yet")) == (None, True)
+
+
+def test_of_a_class_it_says_how_many_exam_images_that_takes() -> None:
+    (asked,) = judge(confusion(53, 53, 4, 7), NAMES, Mark(None, {"dent": 0.25}, 0.95)).requirements
+    assert asked.more is not None
+    assert asked.exam_more == -(-asked.more * 60 // 7)
+    assert asked.text().endswith(
+        f"label about {asked.more} more of these, which takes about {asked.exam_more} more exam images"
+    )
+    (all_of_it,) = judge(confusion(56, 60, 0, 0), NAMES, Mark(0.88, {}, 0.95)).requirements
+    assert all_of_it.exam_more == all_of_it.more
 
 
 def test_one_failed_requirement_fails_all() -> None:
