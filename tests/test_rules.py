@@ -224,3 +224,13 @@ def test_the_second_exam_and_explain_hear_rules_as_evaluate_does(project: Projec
     assert {one.predicted for one in project.exam_answers()} == {"Hat"}
     assert project.explain(project.exam_keys()[0]).label == "Hat"
     assert report.active.accuracy < 0.2 < before.accuracy  # there are hardly any hats
+
+
+def test_frequencies_are_compared_with_what_chance_chose_alone(project: Project, truth: dict[str, str]) -> None:
+    write(project, "[frequencies]\nHat = 0.1\n")
+    (before,) = project.check.rules().frequencies
+    drawn = project.active_exam(15)  # where the model may err
+    assert drawn.to_label
+    project.annotate({key: truth[key.rsplit("/", 1)[-1]] for key in drawn.to_label}, annotator="ana")
+    (after,) = project.check.rules().frequencies
+    assert after == before
