@@ -114,6 +114,18 @@ def test_a_changed_page_or_record_is_found_out(project: Project, tmp_path: Path)
         project.verify_report(tmp_path / "none.html")
 
 
+@pytest.mark.parametrize("content", ["{}", '{"sha256": "ab', "[]", '{"sha256": 1, "page_sha256": 2, "figures": {}}'])
+def test_a_damaged_record_leaves_the_others_alone(project: Project, tmp_path: Path, content: str) -> None:
+    signed = project.exam_report(tmp_path / "exam.html", signed_by="Ana")
+    damaged = signed.record.with_name("exam-model-0-damaged.json")
+    damaged.write_text(content)
+    assert project.verify_report(signed.path).outcome == "unchanged"
+    signed.record.unlink()
+    found = project.verify_report(signed.path)
+    assert found.outcome == "unknown"
+    assert f"damaged, and to be put back from a backup: {damaged}" in found.text()
+
+
 def test_images_that_are_gone_and_a_model_that_saw_the_exam_are_said(project: Project) -> None:
     for one in project.exam_answers():
         for source in project.config.sources:

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from annotate_select import __version__
 from annotate_select.annotations import exam as stored
 from annotate_select.annotations import images
 from annotate_select.annotations.tokens import project_id
-from annotate_select.errors import AnnotateSelectError, ExamError
+from annotate_select.errors import AnnotateSelectError, ExamError, listed
 from annotate_select.exchange.exam_page import exam_page
 from annotate_select.exchange.exam_record import Answer, Drawn, ExamRecord, Rests, canonical
 from annotate_select.files import write_whole
@@ -107,8 +108,12 @@ def verify(home: Home, path: Path) -> Verification:
     except OSError as error:
         raise ExamError(f"cannot read {path}: {error.strerror or error}; name a report's HTML file") from error
     digest, printed = hashlib.sha256(page).hexdigest(), set(DIGEST.findall(page.decode("utf-8", "replace")))
+    damaged = []
     for file in sorted((home.root / FOLDER).glob("exam-model-*.json")):
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = _record(file)
+        if kept is None:
+            damaged.append(file)
+            continue
         if digest != kept["page_sha256"] and kept["sha256"] not in printed:
             continue
         figures = kept["figures"]
@@ -118,7 +123,20 @@ def verify(home: Home, path: Path) -> Verification:
         if digest != kept["page_sha256"]:
             return Verification(path, "changed", f"it is not the page that was {who}; its record is {file}")
         return Verification(path, "unchanged", f"it is the page that was {who}; SHA-256 {kept['sha256']}")
-    return Verification(path, "unknown", "no report signed in this project has its digest")
+    why = "no report signed in this project has its digest"
+    if damaged:
+        why += f", as far as records can be read; damaged, and to be put back from a backup: {listed(damaged)}"
+    return Verification(path, "unknown", why)
+
+
+def _record(file: Path) -> dict[str, Any] | None:
+    """Read the record of a signed report; None where it is none any more."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        told = (kept["sha256"], kept["page_sha256"], kept["figures"]["signed_by"], kept["figures"]["signed_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return kept if all(isinstance(one, str) for one in told) else None
 
 
 def _gather(home: Home, signed_by: str, number: int | None) -> tuple[ExamRecord, list[ExamAnswer]]:
