@@ -104,13 +104,13 @@ class Scores:
         return reproduce(self._home, model, progress=progress)
 
     def audit(self) -> AuditReport | None:
-        """Compare what picks and audit picks taught; None while there is no model or no labelled exam."""
-        from annotate_select.errors import ExamError, LearningError
+        """Compare what picks and audit picks taught; None while there is no model of features, or no labelled exam."""
+        from annotate_select.errors import ExamError, FeaturesError, LearningError
         from annotate_select.steps.evaluate import audit
 
         try:
             return audit(self._home)
-        except (ExamError, LearningError):
+        except (ExamError, FeaturesError, LearningError):
             return None
 
     def audit_report(self) -> tuple[int, AuditReport] | None:

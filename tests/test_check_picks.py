@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,18 @@ def test_a_round_is_compared_with_the_pool(project_root: Path) -> None:
         assert "27 picks of" in found.text()
         said = CliRunner().invoke(cli, ["-p", str(project.root), "check", "picks", "--json"], standalone_mode=False)
         assert json.loads(said.stdout)["picks"]["rounds"][0]["batch"] == 1
+
+
+def test_picks_are_compared_on_other_features_than_the_model_s(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        project.embed(name="small", dim=4, image_size=16)
+        for folder in (project.root / "features").glob("autoencoder-*"):
+            shutil.rmtree(folder)
+        found = project.check.picks("small")
+        assert [one.batch for one in found.rounds] == [1]
+        assert found.audit is None
+        assert "whether picks teach more than chance is not known: no features are called 'autoencoder'" in found.text()
+        assert project.audit() is None
 
 
 def test_kinds_without_a_label_are_named(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

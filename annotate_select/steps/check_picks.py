@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from annotate_select.errors import ExamError, LearningError, SelectionError, listed
+from annotate_select.errors import ExamError, FeaturesError, LearningError, SelectionError, listed
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
@@ -149,7 +149,7 @@ def _rounds(home: Home, found: list[Round], cells: PolicyRounds) -> list[RoundPi
 def _audit(home: Home) -> tuple[AuditReport | None, str | None]:
     try:
         return audit(home), None
-    except (ExamError, LearningError) as error:
+    except (ExamError, FeaturesError, LearningError) as error:
         return None, f"whether picks teach more than chance is not known: {error}"
 
 
