@@ -126,6 +126,16 @@ def test_a_damaged_image_is_named_and_the_others_are_looked_at(project: Project,
     assert found.findings[0].name == "jpeg_quality"
 
 
+def test_files_that_are_away_are_no_lack_of_labels(project: Project) -> None:
+    with project:
+        source = project.config.sources[0].model_copy(update={"root": str(project.root.parent / "away")})
+        project._home.save_config(project.config.model_copy(update={"sources": [source]}))
+        found = project.check.shortcuts()
+        n = len(project.labels())
+    assert f"{n} of {n} labelled images could not be read; put the files back" in found.text()
+    assert "too early" not in found.text()
+
+
 def test_too_few_labels_and_one_class_say_how_many_more(tmp_path: Path, planted: Path) -> None:
     with Project.create(tmp_path / "project", ["a", "b"], images=planted) as project:
         none = project.check.shortcuts()

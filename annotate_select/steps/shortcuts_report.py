@@ -58,8 +58,9 @@ class WeakSpot:
 class ShortcutsReport:
     """What predicts the label besides the thing itself, whether the model leans on it, and where the model fails.
 
-    `missing` labels are lacking before anything can be said; `looked_at` names what was, `damaged` images could not be
-    measured, `naming` are columns that have the class in their words, and `slices_note` says how it is with the slices.
+    `missing` labels of images that can be read are lacking before anything can be said; `looked_at` names what was,
+    `damaged` images could not be measured, `naming` are columns that have the class in their words, and `slices_note`
+    says how it is with the slices.
     """
 
     labelled: int
@@ -84,6 +85,12 @@ class ShortcutsReport:
 
     def about_labels(self) -> list[str]:
         """Say what predicts the label."""
+        if self.missing and self.damaged:
+            away, there = len(self.damaged), self.labelled + len(self.damaged)
+            return [
+                f"shortcuts cannot be looked for: {away:,} of {there:,} labelled images could not be read; "
+                f"put the files back, or label {self.missing:,} more"
+            ]
         if self.missing:
             return [
                 f"too early to look for shortcuts: it takes at least {FEWEST} labels, of two classes {FEWEST_OF_CLASS} "
