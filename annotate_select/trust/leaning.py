@@ -24,6 +24,7 @@ FOLDS = 5
 TREES = 100
 MOST_VALUES = 20  # of a category that the probe is told
 FEWEST = 10  # images that the probe gets right, and that it gets wrong
+LARGEST = 1e38  # a number that float32 holds
 Z = NormalDist().inv_cdf(0.975)
 
 
@@ -135,5 +136,12 @@ def _table(nuisances: Sequence[Nuisance], n: int) -> np.ndarray:
             columns.append((one.values[:, None] + 1 == common).astype(np.float64))
         else:
             values = one.values.reshape(n, -1)
-            columns.append(np.where(np.isfinite(values), values, -1e9))
+            columns.append(np.where(np.isfinite(values), _narrowed(values), -1e9))
     return np.concatenate(columns, axis=1)
+
+
+def _narrowed(values: np.ndarray) -> np.ndarray:
+    """Return values that float32 can hold, in which trees compare: all of them smaller, where one is too large."""
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    found: np.ndarray = values * (LARGEST / largest) if largest > LARGEST else values
+    return found

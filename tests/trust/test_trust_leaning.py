@@ -18,6 +18,13 @@ def test_a_probe_learns_from_all_nuisances_but_not_from_the_group() -> None:
     assert (probe([patient], y, np.arange(150)) == y).mean() < 0.5
 
 
+@pytest.mark.parametrize("scale", [1e39, 1e300])
+def test_numbers_beyond_what_trees_hold_are_told_apart(scale: float) -> None:
+    y = np.arange(100) % 2
+    digits = number("id", [*((y + 0.001 * np.arange(100)) * scale)[:99], np.nan])
+    assert (probe([digits], y) == y).mean() > 0.9
+
+
 def test_what_the_group_knows_is_not_held_against_the_model() -> None:
     rng = np.random.default_rng(1)
     group = np.arange(160) // 8
