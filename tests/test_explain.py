@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from annotate_select.cli import cli
-from annotate_select.errors import ExchangeError, LearningError, UnknownClasses, UnknownImages
+from annotate_select.errors import ExchangeError, ImageError, LearningError, UnknownClasses, UnknownImages
 from annotate_select.project import Project
 
 
@@ -30,6 +30,15 @@ def test_it_says_what_the_model_says_and_draws_where_from(project_root: Path, tm
             found.write(tmp_path / "map.jpg")
         with pytest.raises(UnknownImages, match="the pool has no image"):
             project.explain("nothing.jpg")
+
+
+def test_an_image_that_is_away_is_named(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        key = project.exam_keys()[0]
+        source = project.config.sources[0].model_copy(update={"root": str(project_root / "away")})
+        project._home.save_config(project.config.model_copy(update={"sources": [source]}))
+        with pytest.raises(ImageError, match=f"{key} cannot be explained: .*away/{key}: .*no such file"):
+            project.explain(key)
 
 
 def test_features_made_of_others_are_explained_too(project_root: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from annotate_select.annotations import images
-from annotate_select.errors import ExchangeError, LearningError, UnknownImages, did_you_mean
+from annotate_select.errors import ExchangeError, ImageError, LearningError, UnknownImages, did_you_mean
 from annotate_select.features.derived import derived_parts
 from annotate_select.files import whole_file
 from annotate_select.pool.decode import decode
@@ -88,7 +88,11 @@ def explain(home: Home, key: str) -> Explanation:
     """
     model, image = fitting_model(home), explained_image(home, key)
     path = home.path_of(image.source, image.path)
-    picture = decode(path, _side(home, model.features))
+    side = _side(home, model.features)
+    try:
+        picture = decode(path, side)
+    except ImageError as error:
+        raise ImageError(f"{key} cannot be explained: {path}: {error}") from error
     today = class_map(home, model)
     shares = said(home, model, np.array([image.id]), _encoded(home, model.features, picture[None]))[0]
     answer = int(shares.argmax())
