@@ -5,6 +5,7 @@ AnnotateSelectError
 ├── ProjectError           no project here, or one is here already
 ├── SourceError            a source of images cannot be read
 ├── ImageError             one image cannot be decoded
+│   └── ChangedImage       its file no longer holds the bytes that were added
 ├── FeaturesError          features are missing, stale, corrupt, or the encoder cannot make them
 ├── SelectionError         a selection was asked for that cannot be made
 │   └── UnknownStrategy    no strategy of that name
@@ -31,6 +32,7 @@ __all__ = [
     "AnnotateSelectError",
     "AnnotationError",
     "BusyError",
+    "ChangedImage",
     "ConfigError",
     "DatabaseError",
     "DuplicateRows",
@@ -67,6 +69,10 @@ class SourceError(AnnotateSelectError):
 
 class ImageError(AnnotateSelectError):
     """One image cannot be decoded; the message is the reason, short enough for a table."""
+
+
+class ChangedImage(ImageError):
+    """An image's file no longer holds the bytes that were added."""
 
 
 class FeaturesError(AnnotateSelectError):

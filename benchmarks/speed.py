@@ -106,7 +106,7 @@ def embedding(data: Path) -> None:
     """Print how fast efficientnet_lite0 encodes photos, from files as `embed` does, against the network alone."""
     from annotate_select.features.backbones.backbone import Backbone
     from annotate_select.pool.decode import decode_many
-    from annotate_select.steps.embed import BATCH as TOGETHER
+    from annotate_select.steps.pictures import BATCH as TOGETHER
 
     files = [one for name in PHOTOS for one in sorted((data / name / "images").rglob("*.jpg"))[:MOST]]
     backbone = Backbone("efficientnet_lite0", device="cpu")

@@ -12,6 +12,7 @@ from PIL import Image, ImageFile
 
 from annotate_select.errors import ImageError
 from annotate_select.pool import reader, tones
+from annotate_select.pool.fingerprint import open_unchanged
 from annotate_select.pool.parallel import in_order
 
 __all__ = ["decode", "decode_many", "open_image", "read_image", "read_with_header", "square"]
@@ -70,26 +71,36 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.array(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
 
 
-def decode(path: Path, size: int) -> np.ndarray:
-    """Decode an image file to (size, size, 3) uint8; raises ImageError with a short reason."""
-    return square(open_image(path, size), size)
+def decode(path: Path, size: int, fingerprint: str | None = None) -> np.ndarray:
+    """Decode an image file to (size, size, 3) uint8, with a fingerprint just the bytes that have it.
+
+    Raises ChangedImage when the file holds others, ImageError with a short reason when it cannot be decoded.
+    """
+    if fingerprint is None:
+        return square(open_image(path, size), size)
+    with open_unchanged(path, fingerprint) as file:
+        return square(read_image(file, size)[0], size)
 
 
 def decode_many(
-    paths: Sequence[Path], size: int, workers: int | None = None
+    paths: Sequence[Path], size: int, workers: int | None = None, fingerprints: Sequence[str] | None = None
 ) -> Iterator[tuple[int, np.ndarray | ImageError]]:
     """Decode files on all cores; yield (position, image or the ImageError) in order, a bounded number ahead.
 
+    With `fingerprints`, one a file, a file that holds other bytes is a ChangedImage; each is still read once.
     Nothing is raised for a broken file. Closing the iterator early stops the work.
     """
-    return in_order(partial(_decode_or_error, size=size), paths, workers)
+    prints: Sequence[str | None] = [None] * len(paths) if fingerprints is None else fingerprints
+    items = list(zip(paths, prints, strict=True))
+    return in_order(partial(_decode_or_error, size=size), items, workers)
 
 
-def _decode_or_error(path: Path, size: int) -> np.ndarray | ImageError:
+def _decode_or_error(item: tuple[Path, str | None], size: int) -> np.ndarray | ImageError:
+    path, fingerprint = item
     try:
-        return decode(path, size)
+        return decode(path, size, fingerprint)
     except ImageError as error:
-        return ImageError(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
+        return type(error)(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
 
 
 def _orientation(image: Image.Image) -> int:

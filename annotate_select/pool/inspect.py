@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from annotate_select.errors import ImageError
 from annotate_select.pool import reader
 from annotate_select.pool.decode import read_with_header
 from annotate_select.pool.exif import captured_at
+from annotate_select.pool.fingerprint import fingerprinted
 from annotate_select.pool.parallel import in_order
 
-__all__ = ["Inspection", "fingerprinted", "inspect", "inspect_many"]
-
-DIGEST_BYTES = 16
-IN_MEMORY = 256 * 2**20  # larger files are hashed as they stream by, and read again to decode them
+__all__ = ["Inspection", "inspect", "inspect_many"]
 
 
 @dataclass(frozen=True)
@@ -59,21 +54,6 @@ def inspect(path: Path) -> Inspection:
     except ImageError as error:
         return Inspection(fingerprint, size_bytes, mtime_ns, 0, 0, str(error))
     return Inspection(fingerprint, size_bytes, mtime_ns, width, height, captured_at=taken)
-
-
-def fingerprinted(file: BinaryIO) -> tuple[str, BinaryIO]:
-    """Return the fingerprint of an open file's bytes, and a file of the same bytes to decode them from."""
-    if os.fstat(file.fileno()).st_size > IN_MEMORY:
-        return _streamed(file), file
-    content = file.read()
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest(), io.BytesIO(content)
-
-
-def _streamed(file: BinaryIO) -> str:
-    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    while block := file.read(2**20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _stat(path: Path) -> tuple[int, int]:

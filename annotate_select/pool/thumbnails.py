@@ -6,11 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from annotate_select.errors import ImageError
 from annotate_select.files import whole_file
-from annotate_select.pool import reader
 from annotate_select.pool.decode import read_image
-from annotate_select.pool.inspect import fingerprinted
+from annotate_select.pool.fingerprint import open_unchanged
 
 __all__ = ["thumbnail"]
 
@@ -20,8 +18,8 @@ QUALITY = 85  # of 100: no visible loss at the sizes shown
 def thumbnail(path: Path, fingerprint: str, size: int, cache: Path) -> Path:
     """Return the WebP of an image, longest side at most `size` pixels (never enlarged); make it if it is not there.
 
-    Raises ImageError when the file cannot be decoded, or is no longer the one that was added: what a person labels
-    must be what the pool means. Raises StorageError when the cache cannot be written.
+    Raises ImageError when the file cannot be decoded, ChangedImage when it is no longer the one that was added: what a
+    person labels must be what the pool means. Raises StorageError when the cache cannot be written.
     """
     target = cache / fingerprint[:2] / f"{fingerprint}-{size}.webp"
     if not target.exists():
@@ -32,11 +30,7 @@ def thumbnail(path: Path, fingerprint: str, size: int, cache: Path) -> Path:
 
 
 def _read(path: Path, fingerprint: str, size: int) -> Image.Image:
-    with reader.open_file(path) as file:
-        with reader.reasons():
-            found, contents = fingerprinted(file)
-        if found != fingerprint:
-            raise ImageError("the file has changed since it was added; run `annotate-select add` again")
+    with open_unchanged(path, fingerprint) as contents:
         return read_image(contents, size)[0]
 
 

@@ -11,8 +11,8 @@ from annotate_select.annotations.images import PoolTable
 from annotate_select.pool.looks import LOOKS, SIDE, looks_of_files
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.by_print import ByPrint, prints_of
-from annotate_select.steps.embed import image_paths
 from annotate_select.steps.home import Home
+from annotate_select.steps.pictures import image_paths
 
 __all__ = ["Appearance"]
 

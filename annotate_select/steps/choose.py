@@ -16,11 +16,11 @@ from annotate_select.features.backbones import open_backbone
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.health import FEWEST_LABELS, agreement, neighbour_accuracy
 from annotate_select.features.store import Features
-from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import embed, image_paths
+from annotate_select.steps.embed import embed
 from annotate_select.steps.health import changed
 from annotate_select.steps.home import Home
+from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import UNLABELLED, standing
 
 __all__ = ["SECONDS", "Choice", "Trial", "choose", "decided", "embed_best"]
@@ -67,7 +67,7 @@ def choose(home: Home, *, seconds: float = SECONDS, progress: Progress = silent)
     order = np.random.default_rng(home.config.seed).permutation(len(table.ids))
     order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
     rows = np.sort(order[:SAMPLE])
-    return decided([_trial(home, table, rows, labels[rows], name, progress) for name in names], seconds)
+    return decided([_trial(home, table, rows, labels, name, progress) for name in names], seconds)
 
 
 def embed_best(
@@ -100,7 +100,9 @@ def _trial(home: Home, table: PoolTable, rows: np.ndarray, labels: np.ndarray, n
     encoder: Encoder | Autoencoder
     learns = name == "autoencoder"
     encoder = Autoencoder(AutoencoderConfig(seed=home.config.seed, epochs=1)) if learns else open_backbone(name)
-    kept, pictures = _pictures(home, table, rows, encoder.image_size, progress)
+    source = Pictures(home, table)
+    read, pictures = source.array(rows.tolist(), encoder.image_size, progress, "trying encoders")
+    source.require_some(read)
     if isinstance(encoder, Autoencoder):
         encoder.fit(pictures, progress)
     _encoded(encoder, pictures[:1])  # what is done once is not counted
@@ -108,26 +110,12 @@ def _trial(home: Home, table: PoolTable, rows: np.ndarray, labels: np.ndarray, n
     features = _encoded(encoder, pictures)
     each = (time.monotonic() - began) / len(pictures)
     steady = agreement(features, _encoded(encoder, changed(pictures, home.config.seed)))
-    known = labels[kept] != UNLABELLED
+    known = labels[read] != UNLABELLED
     right = None
-    if np.count_nonzero(known) >= FEWEST_LABELS and len(np.unique(labels[kept][known])) > 1:
-        right = neighbour_accuracy(features[known], labels[kept][known])
+    if np.count_nonzero(known) >= FEWEST_LABELS and len(np.unique(labels[read][known])) > 1:
+        right = neighbour_accuracy(features[known], labels[read][known])
     return Trial(name, each * len(table.ids) * (1 + LEARNING * learns), steady, right)
 
 
 def _encoded(encoder: Encoder, pictures: np.ndarray) -> np.ndarray:
     return np.concatenate([encoder.encode(pictures[at : at + 64]) for at in range(0, len(pictures), 64)])
-
-
-def _pictures(
-    home: Home, table: PoolTable, rows: np.ndarray, size: int, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    kept, pictures = [], []
-    for at, image in decode_many(image_paths(home, table, rows.tolist()), size):
-        if isinstance(image, np.ndarray):
-            kept.append(at)
-            pictures.append(image)
-        progress("trying encoders", at + 1, len(rows), "")
-    if not pictures:
-        raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
-    return np.array(kept), np.stack(pictures)

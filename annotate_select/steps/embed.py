@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError, ImageError
+from annotate_select.errors import FeaturesError
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.backbones import (
     feature_name,
@@ -25,7 +23,6 @@ from annotate_select.features.derived import Derived, derived_parts, load_derive
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
-from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.derived import (
     COMPRESSED,
@@ -38,11 +35,11 @@ from annotate_select.steps.derived import (
 )
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_labels
+from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import UNLABELLED
 
-__all__ = ["embed", "embed_new", "image_paths", "load_encoder", "open_features"]
+__all__ = ["embed", "embed_new", "load_encoder", "open_features"]
 
-BATCH = 64  # images decoded and encoded together
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
 
@@ -253,7 +250,10 @@ def _train_autoencoder(
     progress: Progress,
 ) -> Encoder:
     chosen = _training_positions(table, labels)
-    read, training = _decoded(home, table, chosen, config.image_size, progress)
+    pictures = Pictures(home, table)
+    read, training = pictures.array(chosen.tolist(), config.image_size, progress, "reading images")
+    pictures.require_some(read)
+    pictures.require_unchanged()  # before hours of learning: these images would have no features in the end
     trained_on = digest([table.fingerprints[i] for i in chosen.tolist()])
     checkpoint = home.root / "features" / f".training-{name}"
     known = None if labels is None else labels[read]
@@ -271,57 +271,26 @@ def _training_positions(table: PoolTable, labels: np.ndarray | None) -> np.ndarr
     return np.sort(order[:MOST_TRAINING_IMAGES])
 
 
-def _decoded(
-    home: Home, table: PoolTable, positions: np.ndarray, size: int, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which positions (m,) could be read, and their images (m, size, size, 3) uint8."""
-    array = np.empty((len(positions), size, size, 3), dtype=np.uint8)
-    read: list[int] = []
-    paths = image_paths(home, table, positions.tolist())
-    for done, (at, image) in enumerate(decode_many(paths, size), start=1):
-        if isinstance(image, np.ndarray):
-            array[len(read)] = image
-            read.append(int(positions[at]))
-        if done % BATCH == 0 or done == len(paths):
-            progress("reading images", done, len(paths), "")
-    if not read:
-        raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
-    return np.array(read), array[: len(read)]
-
-
 def _encode_missing(
     home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
 ) -> None:
-    """Encode the images that have no row yet; one that cannot be read any more is marked unreadable."""
+    """Encode the images that have no row yet; one that cannot be read any more is marked unreadable.
+
+    Raises FeaturesError, once the others are stored, when files hold other bytes than were added: a row made of them
+    would be wrong, here and in every project that shares features.
+    """
     if isinstance(encoder, Derived):
         fingerprints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
         fill_derived(store, name, encoder, fingerprints, replace=retrain, progress=progress)
         return
     store.reuse(name, encoder, table.ids, table.fingerprints, replace=retrain)
     pending = store.pending(name, encoder, table.ids, table.fingerprints, replace=retrain)
-    failed: list[tuple[int, str]] = []
-    batches = _batches(home, table, pending, encoder.image_size, failed)
-    store.extend(name, encoder, table.ids, table.fingerprints, batches, progress=progress, replace=retrain)
-    images.mark_unreadable(home.db, [(int(table.ids[position]), reason) for position, reason in failed])
-
-
-def _batches(
-    home: Home, table: PoolTable, positions: Sequence[int], size: int, failed: list[tuple[int, str]]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (positions (b,), images (b, size, size, 3)); what cannot be decoded goes to `failed`."""
-    paths = image_paths(home, table, positions)
-    decoded = decode_many(paths, size)
-    while chunk := list(islice(decoded, BATCH)):
-        good = [(positions[i], image) for i, image in chunk if not isinstance(image, ImageError)]
-        failed += [(int(positions[i]), str(image)) for i, image in chunk if isinstance(image, ImageError)]
-        if good:
-            yield np.array([i for i, _ in good]), np.stack([image for _, image in good])
-
-
-def image_paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
-    """Return the files of the images at these positions of the pool's table."""
-    roots = {source.name: home.source_root(source) for source in home.config.sources}
-    missing = sorted({table.sources[i] for i in positions} - set(roots))
-    if missing:
-        raise FeaturesError(f"project.toml has no source {missing[0]!r}; put its [[sources]] entry back")
-    return [roots[table.sources[i]] / table.paths[i] for i in positions]
+    pictures = Pictures(home, table)
+    batches = pictures.batches(pending, encoder.image_size)
+    try:
+        store.extend(name, encoder, table.ids, table.fingerprints, batches, progress=progress, replace=retrain)
+    except FeaturesError:
+        pictures.require_unchanged()  # why not one image could be encoded
+        raise
+    images.mark_unreadable(home.db, [(int(table.ids[at]), reason) for at, reason in pictures.unreadable.items()])
+    pictures.require_unchanged()

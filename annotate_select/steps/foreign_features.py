@@ -14,9 +14,10 @@ from annotate_select.features.rows import read_sound
 from annotate_select.features.store import FeatureStore
 from annotate_select.files import digest
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import image_paths, load_encoder
+from annotate_select.steps.embed import load_encoder
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel
+from annotate_select.steps.pictures import image_paths
 from annotate_select.steps.predict import encoded
 
 __all__ = ["Foreign", "exam_features", "learned_features"]

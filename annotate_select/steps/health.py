@@ -26,11 +26,11 @@ from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.store import Features
 from annotate_select.features.views import augmented, is_grey
 from annotate_select.files import whole_file, write_whole
-from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import image_paths, load_encoder, open_features
+from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import saw_labels
+from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import UNLABELLED, standing
 
 __all__ = ["changed", "health", "measured", "pixels"]
@@ -132,14 +132,10 @@ def _decode(home: Home, ids: np.ndarray, size: int, progress: Progress) -> tuple
     table = images.pool_table(home.db)
     place = {one: at for at, one in enumerate(table.ids.tolist())}
     there = [at for at, one in enumerate(ids.tolist()) if one in place]
-    paths = image_paths(home, table, [place[int(ids[at])] for at in there])
-    kept, pictures = [], []
-    for done, (at, image) in enumerate(decode_many(paths, size), start=1):
-        if isinstance(image, np.ndarray):
-            kept.append(there[at])
-            pictures.append(image)
-        progress("measuring the features", done, len(paths), "")
-    return np.array(kept, np.int64), np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
+    positions = [place[int(ids[at])] for at in there]
+    read, pictures = Pictures(home, table).array(positions, size, progress, "measuring the features")
+    back = dict(zip(positions, there, strict=True))
+    return np.array([back[position] for position in read.tolist()], np.int64), pictures
 
 
 def _sample(n: int, most: int, seed: int) -> np.ndarray:

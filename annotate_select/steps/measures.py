@@ -16,8 +16,8 @@ from annotate_select.pool.exif import time_of
 from annotate_select.pool.measures import NUMBERS, TEXTS, Measured, measure_many
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.by_print import ByPrint, prints_of
-from annotate_select.steps.embed import image_paths
 from annotate_select.steps.home import Home
+from annotate_select.steps.pictures import image_paths
 from annotate_select.trust.nuisances import GROUP, Nuisance, category, colour, column, number
 
 __all__ = ["FILE", "FROM_FILES", "Measures", "measured", "measures", "nuisances", "unmeasured"]

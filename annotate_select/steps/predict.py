@@ -23,9 +23,10 @@ from annotate_select.pool.looks import SIDE, looks, looks_of_files
 from annotate_select.pool.sources import Entry, read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.appearance import Appearance
-from annotate_select.steps.embed import BATCH, load_encoder, open_features
+from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
+from annotate_select.steps.pictures import BATCH
 from annotate_select.steps.rules import correct_new
 from annotate_select.trust.novelty import Reference
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotate_select.errors import ImageError
+from annotate_select.errors import ChangedImage, ImageError
 from annotate_select.pool import decode as decoding
 from annotate_select.pool.decode import decode, decode_many, open_image, square
+from annotate_select.pool.inspect import inspect
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -271,7 +272,7 @@ def test_closing_early_stops_the_work(tmp_path: Path, monkeypatch: pytest.Monkey
     begun: list[Path] = []
     real = decoding.decode
 
-    def counted(path: Path, size: int) -> np.ndarray:
+    def counted(path: Path, size: int, fingerprint: str | None) -> np.ndarray:
         begun.append(path)
         time.sleep(0.002)
         return real(path, size)
@@ -294,3 +295,17 @@ def test_real_images_all_decode(name: str) -> None:
     broken = {paths[i].name: str(one) for i, one in decode_many(paths, 64) if isinstance(one, ImageError)}
     assert len(paths) > 1000
     assert broken == {}
+
+
+def test_only_the_bytes_of_a_fingerprint_are_decoded(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    for path, colour in zip(paths, (RED, GREEN, BLUE), strict=True):
+        Image.new("RGB", (9, 9), colour).save(path)
+    prints = [inspect(path).fingerprint for path in paths]
+    Image.new("RGB", (9, 9), BLACK).save(paths[1])
+    paths[2].unlink()
+    first, second, third = (found for _, found in decode_many(paths, 8, fingerprints=prints))
+    assert isinstance(first, np.ndarray)
+    assert np.array_equal(first, decode(paths[0], 8))
+    assert isinstance(second, ChangedImage)
+    assert type(third) is ImageError

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from annotate_select.pool import fingerprint as hashing
 from annotate_select.pool import inspect as inspecting
 from annotate_select.pool.inspect import Inspection, inspect, inspect_many
 
@@ -102,7 +103,7 @@ def test_a_failing_disk_is_a_problem_of_the_file(tmp_path: Path, monkeypatch: py
 def test_a_huge_file_is_hashed_without_holding_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photo(tmp_path / "photo.jpg")
     whole = inspect(path)
-    monkeypatch.setattr(inspecting, "IN_MEMORY", 10)
+    monkeypatch.setattr(hashing, "IN_MEMORY", 10)
     assert inspect(path) == whole
 
 

@@ -1,0 +1,87 @@
+"""The pool's images as pixels: of the bytes that were added, or not at all; what is left out is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from annotate_select.annotations.images import PoolTable
+from annotate_select.errors import ChangedImage, FeaturesError, ImageError, listed
+from annotate_select.pool.decode import decode_many
+from annotate_select.progress import Progress
+from annotate_select.steps.home import Home
+
+__all__ = ["BATCH", "Pictures", "image_paths"]
+
+BATCH = 64  # images decoded and encoded together
+
+
+class Pictures:
+    """The images of a table of the pool, by their position in it."""
+
+    def __init__(self, home: Home, table: PoolTable) -> None:
+        self._home = home
+        self._table = table
+        self.unreadable: dict[int, str] = {}  # position -> why it could not be decoded
+        self.changed: set[int] = set()  # positions whose files hold other bytes than were added
+
+    def batches(self, positions: Sequence[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (positions (b,), images (b, size, size, 3) uint8) of what can be used, at most BATCH at a time."""
+        decoded = self._decoded(positions, size)
+        while chunk := list(islice(decoded, BATCH)):
+            good = [(position, image) for position, image in chunk if image is not None]
+            if good:
+                yield np.array([position for position, _ in good]), np.stack([image for _, image in good])
+
+    def array(
+        self, positions: Sequence[int], size: int, progress: Progress, doing: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which positions (m,) can be used, in their order, and their images (m, size, size, 3) uint8."""
+        images = np.empty((len(positions), size, size, 3), dtype=np.uint8)
+        read: list[int] = []
+        for done, (position, image) in enumerate(self._decoded(positions, size), start=1):
+            if image is not None:
+                images[len(read)] = image
+                read.append(position)
+            if done % BATCH == 0 or done == len(positions):
+                progress(doing, done, len(positions), "")
+        return np.array(read, np.int64), images[: len(read)]
+
+    def require_some(self, read: np.ndarray) -> None:
+        """Refuse to go on without a single image. Raises FeaturesError that says why there is none."""
+        if len(read) == 0:
+            self.require_unchanged()
+            raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
+
+    def require_unchanged(self) -> None:
+        """Refuse files that changed since they were added. Raises FeaturesError that names some of them."""
+        if self.changed:
+            names = listed((self._table.keys[position] for position in sorted(self.changed)), most=3)
+            count = f"{len(self.changed):,} files have" if len(self.changed) > 1 else "1 file has"
+            raise FeaturesError(
+                f"{count} changed since being added ({names}); run `annotate-select add`, then this again"
+            )
+
+    def _decoded(self, positions: Sequence[int], size: int) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Yield (position, image), None for what cannot be used."""
+        paths = image_paths(self._home, self._table, positions)
+        prints = [self._table.fingerprints[position] for position in positions]
+        for at, image in decode_many(paths, size, fingerprints=prints):
+            position = int(positions[at])
+            if isinstance(image, ChangedImage):
+                self.changed.add(position)
+            elif isinstance(image, ImageError):
+                self.unreadable[position] = str(image)
+            yield position, None if isinstance(image, ImageError) else image
+
+
+def image_paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
+    """Return the files of the images at these positions of the pool's table."""
+    roots = {source.name: home.source_root(source) for source in home.config.sources}
+    missing = sorted({table.sources[i] for i in positions} - set(roots))
+    if missing:
+        raise FeaturesError(f"project.toml has no source {missing[0]!r}; put its [[sources]] entry back")
+    return [roots[table.sources[i]] / table.paths[i] for i in positions]

@@ -1,0 +1,62 @@
+"""`embed`: which images get a row, which do not, and what is said of these."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annotate_select import Project
+from annotate_select.errors import FeaturesError
+
+SOURCE = """def encode(images):
+    return images.mean(axis=(1, 2))
+
+
+def broken(images):
+    return encode(images) + (float("nan") if images.any() else 0)
+"""
+ENCODER = "mean_of_colours:encode"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of 10 small images, each of one grey of its own."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(10):
+        Image.new("RGB", (20, 20), (20 * number + 10,) * 3).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of these images, beside a function that gives their mean colour."""
+    (tmp_path / "mean_of_colours.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    return Project.create(tmp_path / "project", ["a", "b"], images=images)
+
+
+def greys(project: Project) -> dict[str, int]:
+    found = project.features()
+    return dict(zip(found.keys, np.asarray(found.array)[:, 0].round().astype(int).tolist(), strict=True))
+
+
+def test_a_file_that_changed_since_it_was_added_gets_no_row(project: Project, images: Path) -> None:
+    before = (images / "3.png").read_bytes()
+    shutil.copy(images / "9.png", images / "3.png")
+    with pytest.raises(FeaturesError, match=r"1 file has changed since being added \(3\.png\); run `annotate-sel"):
+        project.embed(ENCODER, image_size=8)
+    assert project.features_show("encode").images == 9
+    with pytest.raises(FeaturesError, match=r"3\.png"):
+        project.embed(dim=2, image_size=16)  # which would learn from it
+    (images / "3.png").write_bytes(before)
+    project.embed(ENCODER, image_size=8)
+    assert greys(project)["3.png"] == 70
+    Image.new("RGB", (20, 20), (5, 5, 5)).save(images / "3.png")
+    project.add()
+    project.embed(ENCODER, image_size=8)
+    assert greys(project)["3.png"] == 5
