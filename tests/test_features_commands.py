@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
 
 from annotate_select import files
 from annotate_select.cli import cli
@@ -110,6 +111,24 @@ def test_verify_says_what_is_damaged_and_mend_makes_embed_encode_it_again(projec
     with Project.open(project_root) as project:
         project.embed()
         np.testing.assert_allclose(project.features().array, before, atol=1e-5)
+    assert answer(project_root, "verify")["damaged"] == []
+
+
+def test_a_damaged_encoder_is_noticed_wherever_it_would_be_used(project_root: Path, photos: Path) -> None:
+    (folder,) = (project_root / "features").glob("autoencoder-*")
+    weights = load_file(folder / "encoder" / "weights.safetensors")
+    name = next(one for one in sorted(weights) if one.startswith("encoder.") and weights[one].is_floating_point())
+    weights[name].view(-1)[0] += 1
+    save_file(weights, folder / "encoder" / "weights.safetensors")
+    done = run(project_root, "verify")
+    assert done.exit_code == 1
+    assert "encoder in" in done.output
+    assert "put a copy of that folder back" in done.output
+    with Project.open(project_root) as project:
+        for use in (lambda: project.predict(photos), lambda: project.embed()):
+            with pytest.raises(FeaturesError, match=r"is damaged: it is no longer what made its features \(weights: "):
+                use()
+        project.embed(dim=16, image_size=32, retrain=True)
     assert answer(project_root, "verify")["damaged"] == []
 
 

@@ -14,13 +14,13 @@ from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.backbones import (
     feature_name,
     is_backbone,
-    load_backbone,
     open_backbone,
     unknown_encoder,
 )
 from annotate_select.features.compressed import Compressed
-from annotate_select.features.derived import Derived, derived_parts, load_derived
+from annotate_select.features.derived import Derived, derived_parts
 from annotate_select.features.encoder import Encoder
+from annotate_select.features.saved import load_saved
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.progress import Progress, silent
@@ -117,18 +117,12 @@ def open_features(home: Home, name: str | None = None) -> Features:
 
 
 def load_encoder(home: Home, name: str) -> Encoder:
-    """Load the encoder that made the features `name`."""
+    """Load the encoder that made the features `name`. Raises FeaturesError when it is damaged, or its parts are."""
     store = home.store()
     definition = store.definition(name)
     folder = store.encoder_folder(name, digest(definition))
-    if definition.get("kind") == "autoencoder":
-        return Autoencoder.load(folder)
-    if derived_parts(definition):
-        require_fresh(store, name)
-        if definition.get("kind") == "compressed":
-            return Compressed.load(folder, definition)
-        return load_derived(folder, definition)
-    return load_backbone(folder, definition)
+    require_fresh(store, name)
+    return load_saved(folder, definition)
 
 
 def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> None:

@@ -14,6 +14,7 @@ from annotate_select.errors import FeaturesError, listed
 from annotate_select.features.derived import derived_parts
 from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.rows import compare, read_rows
+from annotate_select.features.saved import verify_encoder
 from annotate_select.features.store import FeatureStore
 from annotate_select.features.verify import Damage, mend, verify
 from annotate_select.files import storage_errors
@@ -95,18 +96,20 @@ def features_show(home: Home, name: str) -> FeaturesInfo:
 def features_verify(home: Home, name: str | None = None, *, mend_rows: bool = False) -> Verified:
     """Compare features with their checksums, by default all that are in use; look for numbers that are not finite.
 
-    With `mend_rows` damaged rows are forgotten, so that the next embedding encodes them again.
+    The encoder beside them must still be the one that made them. With `mend_rows` damaged rows are forgotten, so that
+    the next embedding encodes them again.
     Raises FeaturesError when the name is unknown, BusyError when it is to mend what is being computed.
     """
     store = home.store()
     folders = [store.folders(one)[-1] for one in ([name] if name is not None else store.names())]
+    encoders = [damage for folder in folders for damage in verify_encoder(folder)]
     damaged = [damage for folder in folders for damage in verify(folder)]
     if not mend_rows or not damaged:
-        return Verified([folder.name for folder in folders], damaged)
+        return Verified([folder.name for folder in folders], damaged + encoders)
     with home.lock("computing features"), storage_errors(store.folder):
         forgotten = sum(mend(folder) for folder in folders)
     left = [damage for folder in folders for damage in verify(folder)]
-    return Verified([folder.name for folder in folders], left, forgotten)
+    return Verified([folder.name for folder in folders], left + encoders, forgotten)
 
 
 def features_remove(home: Home, name: str) -> list[str]:
