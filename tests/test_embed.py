@@ -60,3 +60,11 @@ def test_a_file_that_changed_since_it_was_added_gets_no_row(project: Project, im
     project.add()
     project.embed(ENCODER, image_size=8)
     assert greys(project)["3.png"] == 5
+
+
+def test_an_encoder_that_fails_leaves_the_project_as_it_was(project: Project) -> None:
+    project.embed(ENCODER, image_size=8)
+    with pytest.raises(FeaturesError, match="not finite"):
+        project.embed("mean_of_colours:broken", image_size=8)
+    assert project.features().name == "encode"
+    assert len(project.select(3).picks) == 3

@@ -28,6 +28,7 @@ from annotate_select.features.merge import compact, merge, out_of_range
 from annotate_select.features.rows import (
     ROW,
     BlockWriter,
+    blocks,
     compare,
     partial_rows,
     read_rows,
@@ -67,7 +68,11 @@ class FeatureStore:
 
     def names(self) -> list[str]:
         """Return the names that features were made under, finished or not, sorted."""
-        return sorted({match["name"] for match, folder in self._folders() if (folder / "definition.json").exists()})
+        return sorted({match["name"] for match, _ in self._named()})
+
+    def kept_names(self) -> list[str]:
+        """Return the names under which there are rows, sorted: of the others a run was cut short, or failed."""
+        return sorted({match["name"] for match, folder in self._named() if _holds_rows(folder)})
 
     def open(self, name: str, fingerprints: Mapping[int, str]) -> Features:
         """Open features, memory-mapped, for a pool given as id -> fingerprint; rows of other ids are allowed.
@@ -223,11 +228,12 @@ class FeatureStore:
             if (match := _FOLDER.fullmatch(folder.name)) and _NAME.fullmatch(match["name"]) and folder.is_dir():
                 yield match, folder
 
+    def _named(self) -> Iterator[tuple[re.Match[str], Path]]:
+        return ((match, folder) for match, folder in self._folders() if (folder / "definition.json").exists())
+
     def _records(self, name: str) -> list[tuple[Path, Record]]:
         return [
-            (folder, read_record(folder, match["digest"]))
-            for match, folder in self._folders()
-            if match["name"] == name and (folder / "definition.json").exists()
+            (folder, read_record(folder, match["digest"])) for match, folder in self._named() if match["name"] == name
         ]
 
     def _current(self, name: str) -> tuple[Path, Record]:
@@ -239,7 +245,7 @@ class FeatureStore:
         raise FeaturesError(f"no features are called {name!r}; {have}; make them with `annotate-select embed`")
 
     def _folder_for(self, name: str, encoder: Encoder, replace: bool) -> Path:
-        """Return the folder of this name and encoder; refuse a name that belongs to another encoder."""
+        """Return the folder of this name and encoder; refuse a name under which another encoder's rows are kept."""
         if not _NAME.fullmatch(name):
             raise FeaturesError(
                 f"{name!r} cannot name features; use at most 100 letters, digits, '.', '_', '+' and '-'"
@@ -248,7 +254,7 @@ class FeatureStore:
         folder = self.folder / f"{name}-{digest(definition)}"
         if not replace and name in self.names():
             current, record = self._current(name)
-            if current != folder:
+            if current != folder and _holds_rows(current):
                 raise FeaturesError(
                     f"features {name!r} were made by another encoder ({differences(record.definition, definition)}); "
                     "give the new ones another --name, or replace them with --retrain"
@@ -259,7 +265,7 @@ class FeatureStore:
         """Save the encoder, and where the name is new take it, so that a run cut short goes on with the same one."""
         folder = self._folder_for(name, encoder, replace)
         _save_encoder(encoder, folder / "encoder", replace)
-        if name not in self.names():
+        if name not in self.kept_names():
             self._make_current(name, folder, encoder.definition())
         return folder
 
@@ -327,6 +333,10 @@ def _save_encoder(encoder: Encoder, folder: Path, anew: bool) -> None:
     if not folder.exists():
         with suppress(FileExistsError), whole_folder(folder) as temporary:
             encoder.save(temporary)
+
+
+def _holds_rows(folder: Path) -> bool:
+    return (folder / "ids.npy").exists() or any(blocks(folder))
 
 
 def _rows_or_none(folder: Path) -> tuple[np.ndarray, np.ndarray]:

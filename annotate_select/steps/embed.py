@@ -140,7 +140,7 @@ def _pool(home: Home) -> PoolTable:
 
 
 def _only(store: FeatureStore) -> str:
-    names = store.names()
+    names = store.kept_names() or store.names()  # what failed before its first row is nobody's choice
     if not names:
         raise FeaturesError("there are no features yet; make them with `annotate-select embed`")
     if len(names) > 1 and "autoencoder" not in names:

@@ -282,6 +282,16 @@ def test_features_that_cannot_be_are_refused(store: FeatureStore, output: object
         extend(store, pool, Broken(output))
 
 
+def test_an_encoder_that_failed_before_its_first_row_leaves_the_name_free(store: FeatureStore) -> None:
+    pool = Pool({1: 10, 2: 20})
+    with pytest.raises(FeaturesError, match="not finite"):
+        extend(store, pool, Broken([[1, 2, np.nan], [1, 2, 3]]))
+    assert (store.names(), store.kept_names()) == (["f"], [])
+    extend(store, pool, Mean(2.0))
+    check(store, pool, factor=2)
+    assert store.kept_names() == ["f"]
+
+
 def test_not_one_image_could_be_encoded(store: FeatureStore) -> None:
     with pytest.raises(FeaturesError, match="not one image could be encoded"):
         store.extend("f", Mean(), [1], [fingerprint(1)], iter([]))
