@@ -156,6 +156,12 @@ def test_what_is_in_use_is_not_removed(project_root: Path) -> None:
         settings.write_text(settings.read_text().replace("[select]", '[select]\nfeatures = "tiny"'))
         with pytest.raises(FeaturesError, match=r"'tiny' are the project's default; set select\.features"):
             project.features_remove("tiny")
+        with pytest.raises(
+            FeaturesError, match=r"model 1 was trained on features 'autoencoder'.*train --features tiny"
+        ):
+            project.features_remove("autoencoder")
+        project.train(features="tiny")
+        assert len(project.features_remove("autoencoder")) == 1
 
 
 def test_the_loop_on_features_stored_as_float16(project_root: Path, photos: Path) -> None:

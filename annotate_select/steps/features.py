@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError, listed
+from annotate_select.errors import FeaturesError, LearningError, listed
 from annotate_select.features.derived import derived_parts
 from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.rows import compare, read_rows
@@ -19,6 +20,7 @@ from annotate_select.features.store import FeatureStore
 from annotate_select.features.verify import Damage, mend, verify
 from annotate_select.files import storage_errors
 from annotate_select.steps.home import Home
+from annotate_select.steps.models import TrainedModel, newest_model
 
 __all__ = ["FeaturesInfo", "Verified", "features_list", "features_remove", "features_show", "features_verify"]
 
@@ -115,8 +117,8 @@ def features_verify(home: Home, name: str | None = None, *, mend_rows: bool = Fa
 def features_remove(home: Home, name: str) -> list[str]:
     """Remove all folders of a name, and return theirs; the current one goes last, so that no older one comes back.
 
-    Raises FeaturesError when the name is unknown, or in use: as project.toml's default, as the only features, or as a
-    part of others; BusyError while features are being computed.
+    Raises FeaturesError when the name is unknown, or in use: as project.toml's default, as the only features, as a part
+    of others, or by the newest model; BusyError while features are being computed.
     """
     with home.lock("computing features"):
         store = home.store()
@@ -143,6 +145,18 @@ def _require_unused(home: Home, store: FeatureStore, name: str) -> None:
             f"features {name!r} are the only ones here; embed with another --encoder first, "
             "or replace them with `annotate-select embed --retrain`"
         )
+    model = _newest_model(home)
+    if model is not None and (store.folder / f"{name}-{model.features_digest}").exists() and model.features == name:
+        raise FeaturesError(
+            f"model {model.number} was trained on features {name!r}, and predicts from nothing else; train the next "
+            f"one on others first: `annotate-select train --features {others[0]}`"
+        )
+
+
+def _newest_model(home: Home) -> TrainedModel | None:
+    with suppress(LearningError):  # a model that cannot be read needs no features
+        return newest_model(home)
+    return None
 
 
 def _newest_first(store: FeatureStore, name: str) -> list[Path]:
