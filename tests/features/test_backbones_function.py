@@ -87,6 +87,7 @@ def test_saved_and_loaded_until_its_source_changes(write: Write, tmp_path: Path)
         ("return np.full((len(images), 2), np.nan)", "not finite for 2 of 2 images"),
         ("return images / (0 * len(undefined))", "failed on images .*NameError"),
         ("return 1j * images[:, 0, 0]", "it must return numbers"),
+        ("raise SystemExit(0)", r"failed on images .*SystemExit: 0"),
     ],
 )
 def test_what_is_no_features(write: Write, body: str, message: str) -> None:
@@ -111,8 +112,9 @@ def test_names_that_lead_nowhere(write: Write, name: str, message: str) -> None:
         open_backbone(name)
 
 
-def test_a_module_that_fails_when_it_is_imported(write: Write, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("line", "error"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit", "SystemExit")])
+def test_a_module_that_fails_when_it_is_imported(write: Write, tmp_path: Path, line: str, error: str) -> None:
     name = write("return images[:, 0, 0]")
-    (tmp_path / "own_encoder.py").write_text("1 / 0\n")
-    with pytest.raises(FeaturesError, match=r"cannot be imported \(ZeroDivisionError"):
+    (tmp_path / "own_encoder.py").write_text(f"{line}\n")
+    with pytest.raises(FeaturesError, match=rf"cannot be imported \({error}"):
         open_backbone(name)

@@ -70,7 +70,7 @@ class Function(Measured):
     def _called(self, images: np.ndarray) -> np.ndarray:
         try:
             result = self._function(images)
-        except Exception as error:  # anything at all may go wrong in a user's own code
+        except (Exception, SystemExit) as error:  # anything at all may go wrong in a user's own code
             raise FeaturesError(
                 f"{self.name} failed on images {images.shape} uint8 ({type(error).__name__}: {first_line(error)}); "
                 "mend it, then run this again"
@@ -107,7 +107,7 @@ def _imported(text: str) -> tuple[Callable[[np.ndarray], object], str]:
         with _current_folder():
             found = import_module(module)
             spec = find_spec(module)
-    except Exception as error:  # a module runs when it is imported, and anything may go wrong in it
+    except (Exception, SystemExit) as error:  # a module runs when it is imported, and anything may go wrong in it
         near = did_you_mean(f"{module}:", ["torchvision:", "timm:", "onnx:"])
         raise FeaturesError(
             f"encoder {text!r}: {module!r} cannot be imported ({type(error).__name__}: {first_line(error)}){near}; "
