@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,3 +69,21 @@ def test_an_encoder_that_fails_leaves_the_project_as_it_was(project: Project) ->
         project.embed("mean_of_colours:broken", image_size=8)
     assert project.features().name == "encode"
     assert len(project.select(3).picks) == 3
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "message"),
+    [
+        (ENCODER, {"dim": 3}, r"takes --image-size, not --dim; leave --dim out"),
+        ("efficientnet_lite0", {"dim": 3}, r"takes --image-size, --weights, not --dim"),
+        ("a+b", {"dim": 3, "image_size": 8}, r"takes none of these options, not --dim, --image-size"),
+        ("autoencoder", {"weights": Path("nofile.pth")}, r"takes --dim, --image-size, not --weights"),
+        ("compressed:a", {"image_size": 8}, r"takes --dim, not --image-size"),
+        ("autoencoder", {"name": "encode"}, r"have encoder mean_of_colours:encode, asked for autoencoder; .* --name"),
+    ],
+)
+def test_no_option_is_ignored(project: Project, encoder: str, options: dict[str, Any], message: str) -> None:
+    project.embed(ENCODER, image_size=8)
+    with pytest.raises(FeaturesError, match=message):
+        project.embed(encoder, **options)
+    assert [one.name for one in project.features_list()] == ["encode"]

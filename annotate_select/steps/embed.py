@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from annotate_select.features.saved import load_saved
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.progress import Progress, silent
+from annotate_select.steps.asked import Asked, is_autoencoder
 from annotate_select.steps.derived import (
     COMPRESSED,
     derived_name,
@@ -42,18 +42,6 @@ __all__ = ["embed", "embed_new", "load_encoder", "open_features"]
 
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked of an encoder besides its name; None: as it is, or as it is by default."""
-
-    dim: int | None = None
-    image_size: int | None = None
-    weights: Path | None = None
-    retrain: bool = False
-    labels: bool = False
-    views: str | None = None
 
 
 def embed(
@@ -152,23 +140,22 @@ def _encoder(
     home: Home, store: FeatureStore, table: PoolTable, encoder: str, name: str, asked: Asked, progress: Progress
 ) -> Encoder:
     """Load the encoder these features were made with, or make it."""
-    if encoder.partition(":")[0] == "autoencoder":
+    if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
+        raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
+    if not (is_autoencoder(encoder) or is_derived(encoder) or is_backbone(encoder)):
+        raise unknown_encoder(encoder)
+    asked.require_possible(encoder)
+    if is_autoencoder(encoder):
         kind = encoder.partition(":")[2]
         if name in store.names() and not asked.retrain:
-            return _same_autoencoder(home, name, kind, asked)
+            return _same_autoencoder(home, store, name, kind, asked)
         config = _config(home, kind, asked)
         labels = _labels(home, store, table, progress) if asked.labels else None
         return _train_autoencoder(home, table, name, config, labels, progress)
-    if asked.labels or asked.views:
-        raise FeaturesError(f"labels and views are for the autoencoder to learn from, got encoder {encoder!r}")
     if encoder.startswith(COMPRESSED):
         return _compressed(home, store, table, encoder, name, asked, progress)
     if is_derived(encoder):
         return make_derived(store, encoder)
-    if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
-        raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
-    if not is_backbone(encoder):
-        raise unknown_encoder(encoder)
     if asked.weights is None and not asked.retrain and _is_stored(store, encoder, name, asked.image_size):
         return load_encoder(home, name)  # its weights are here: nothing has to be downloaded, or to be found again
     return open_backbone(encoder, asked.weights, asked.image_size)
@@ -181,16 +168,19 @@ def _is_stored(store: FeatureStore, encoder: str, name: str, image_size: int | N
     return same and image_size in (None, definition.get("image_size"))
 
 
-def _same_autoencoder(home: Home, name: str, kind: str, asked: Asked) -> Encoder:
+def _same_autoencoder(home: Home, store: FeatureStore, name: str, kind: str, asked: Asked) -> Encoder:
     """Load the stored autoencoder; asked for another one, refuse rather than mix two spaces under one name."""
+    definition = store.definition(name)
+    if definition.get("kind") != "autoencoder":
+        _require_same(name, "encoder", "autoencoder", definition.get("model") or definition.get("kind"))
     loaded = load_encoder(home, name)
-    own = loaded if isinstance(loaded, Autoencoder) else None
+    assert isinstance(loaded, Autoencoder)
     for what, wanted, stored in (
-        ("kind", kind or None, own.config.kind if own else "pretrained"),
+        ("kind", kind or None, loaded.config.kind),
         ("dim", asked.dim, loaded.dim),
         ("image size", asked.image_size, loaded.image_size),
-        ("views", asked.views, own.config.views if own else "none"),
-        ("labels", "some" if asked.labels else None, "some" if own and own.labels else "none"),
+        ("views", asked.views, loaded.config.views),
+        ("labels", "some" if asked.labels else None, "some" if loaded.labels else "none"),
     ):
         _require_same(name, what, stored if wanted is None else wanted, stored)
     return loaded

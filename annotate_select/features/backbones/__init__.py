@@ -9,7 +9,15 @@ from pathlib import Path
 from annotate_select.errors import FeaturesError, did_you_mean
 from annotate_select.features.encoder import Encoder
 
-__all__ = ["CHOICES", "feature_name", "is_backbone", "load_backbone", "open_backbone", "unknown_encoder"]
+__all__ = [
+    "CHOICES",
+    "feature_name",
+    "is_backbone",
+    "is_pretrained",
+    "load_backbone",
+    "open_backbone",
+    "unknown_encoder",
+]
 
 LITE0 = "efficientnet_lite0"
 OWN = ("auto", "autoencoder", "autoencoder:KIND", "compressed:NAME", "a+b", "model:PATH")
@@ -22,6 +30,11 @@ def is_backbone(name: str) -> bool:
     return name == LITE0 or all(name.partition(":"))
 
 
+def is_pretrained(name: str) -> bool:
+    """Say whether a name is of a network that takes weights from elsewhere."""
+    return name == LITE0 or name.partition(":")[0] in ("torchvision", "timm")
+
+
 def open_backbone(name: str, weights: Path | None = None, image_size: int | None = None) -> Encoder:
     """Make the encoder of a name: one of CHOICES; `weights` is a local file, `image_size` is in pixels.
 
@@ -30,7 +43,7 @@ def open_backbone(name: str, weights: Path | None = None, image_size: int | None
     if not is_backbone(name):
         raise unknown_encoder(name)
     scheme, _, rest = name.partition(":")
-    if name == LITE0 or scheme in ("torchvision", "timm"):
+    if is_pretrained(name):
         from annotate_select.features.backbones.backbone import Backbone
 
         return Backbone(name, weights, image_size)
