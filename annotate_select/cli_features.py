@@ -69,6 +69,7 @@ def embed(
             )
     n, d = features.array.shape
     result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
+    result["left_out"] = dict(features.left_out)
     because = f"{result['because']}\n" if "because" in result else ""
     output.show(result, f"{because}features {features.name}-{features.digest}: {n:,} images x {d}")
 

@@ -39,7 +39,8 @@ class Spaces:
 
         `auto` is `embed_best`, which decides width, size and weights itself. With `labels`, the autoencoder learns from
         the labels outside the exam, too; `views` is what about an image does not matter: `objects` (left and right),
-        `any_orientation`, or `oriented` (nothing is turned or mirrored).
+        `any_orientation`, or `oriented` (nothing is turned or mirrored). Images that cannot be read any more leave the
+        pool, with a warning; `left_out` of the answer says why, by key.
         """
         from annotate_select.steps.embed import embed
 

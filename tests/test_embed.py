@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from annotate_select import Project
+from annotate_select.cli import cli
 from annotate_select.errors import FeaturesError
 
 SOURCE = """def encode(images):
@@ -87,3 +90,38 @@ def test_no_option_is_ignored(project: Project, encoder: str, options: dict[str,
     with pytest.raises(FeaturesError, match=message):
         project.embed(encoder, **options)
     assert [one.name for one in project.features_list()] == ["encode"]
+
+
+def test_images_whose_files_are_away_leave_the_pool_aloud_and_come_back(
+    project: Project, images: Path, tmp_path: Path
+) -> None:
+    project.add(shutil.copytree(images, tmp_path / "more", ignore=lambda *_: ["0.png"]))
+    for path in sorted((tmp_path / "more").iterdir()):
+        Image.new("RGB", (20, 20), (int(path.stem), 9, 9)).save(path)
+    project.add(tmp_path / "more")
+    project.annotate({"more/1.png": "a"}, annotator="ana")
+    (tmp_path / "more").rename(tmp_path / "unplugged")
+    with pytest.warns(UserWarning, match=r"9 images left out of the pool \(more/1\.png: cannot be read: no such file"):
+        found = project.embed(ENCODER, image_size=8)
+    assert (len(found.array), len(found.left_out)) == (10, 9)
+    (tmp_path / "unplugged").rename(tmp_path / "more")
+    assert len(project.embed(ENCODER, image_size=8).array) == 19
+    assert project.status().images == 19
+
+
+def test_what_is_left_out_is_said_in_json(project: Project, images: Path) -> None:
+    (images / "1.png").unlink()
+    arguments = ["-p", str(project.root), "--json", "embed", "--encoder", ENCODER, "--image-size", "8"]
+    with pytest.warns(UserWarning, match="1 image left out"):
+        done = CliRunner().invoke(cli, arguments)
+    said = json.loads(done.stdout)
+    assert (said["images"], said["left_out"]) == (9, {"1.png": "cannot be read: no such file"})
+
+
+@pytest.mark.parametrize("options", [{"encoder": ENCODER, "image_size": 8}, {"dim": 2, "image_size": 16}])
+def test_a_pool_that_is_all_broken_is_recorded(project: Project, images: Path, options: dict[str, Any]) -> None:
+    for path in images.iterdir():
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning, match="10 images left out"), pytest.raises(FeaturesError, match="not one image"):
+        project.embed(**options)
+    assert project.status().images == 0

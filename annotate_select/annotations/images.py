@@ -18,12 +18,15 @@ from annotate_select.annotations.database import Database
 
 __all__ = [
     "AddOutcome",
+    "Away",
     "Image",
     "ImageRecord",
     "Known",
     "PoolTable",
     "add_images",
     "added_at",
+    "away",
+    "bring_back",
     "column",
     "contents",
     "counts",
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 CHUNK = 500  # keys asked for in one statement; SQLite allows no more than 999 variables in old builds
+UNREACHABLE = "cannot be read: "  # begins the reason where it is the file system that failed, not the file
 _images = schema.images.c
 T = TypeVar("T")
 
@@ -92,6 +96,16 @@ class Known:
             and said.captured_at in (None, self.captured_at)
             and (not said.metadata or json.loads(self.metadata) == dict(said.metadata))
         )
+
+
+@dataclass(frozen=True)
+class Away:
+    """An image that left the pool when its file could not be reached."""
+
+    id: int
+    source: str
+    path: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +270,25 @@ def mark_unreadable(db: Database, problems: Sequence[tuple[int, str]]) -> None:
             # mtime 0: the next `add` opens the file again, whatever its time
             values = {"status": "unreadable", "problem": reason, "mtime_ns": 0}
             connection.execute(update(schema.images).where(_images.id == image_id).values(values))
+
+
+def away(db: Database) -> list[Away]:
+    """Return the images that `mark_unreadable` took out of the pool because their files could not be reached."""
+    columns = (_images.id, _images.source, _images.path, _images.size_bytes)
+    marked = (_images.status == "unreadable", _images.mtime_ns == 0, _images.problem.like(f"{UNREACHABLE}%"))
+    with db.read() as connection:
+        return [Away(*row) for row in connection.execute(select(*columns).where(*marked).order_by(_images.id))]
+
+
+def bring_back(db: Database, ids: Iterable[int]) -> None:
+    """Put images back into the pool whose files are there again, but for a content that another image stands for."""
+    with db.write() as connection:
+        for image_id in ids:
+            row = connection.execute(select(_images.fingerprint).where(_images.id == image_id)).one()
+            same = (_images.fingerprint == row.fingerprint, _images.status == "ok")
+            if connection.execute(select(_images.id).where(*same).limit(1)).first() is None:
+                values = {"status": "ok", "problem": None}
+                connection.execute(update(schema.images).where(_images.id == image_id).values(values))
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Features:
     array: np.ndarray  # (n, d) float32, or float16 where the project says so, memory-mapped
     ids: np.ndarray  # (n,) int64 database ids
     keys: Sequence[str] = ()  # (n,) given by who knows the database
+    left_out: Mapping[str, str] = field(default_factory=dict)  # why images left the pool meanwhile, by key
 
 
 class FeatureStore:

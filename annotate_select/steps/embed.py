@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from annotate_select.steps.derived import (
 )
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_labels
-from annotate_select.steps.pictures import Pictures
+from annotate_select.steps.pictures import Pictures, bring_back
 from annotate_select.steps.standing import UNLABELLED
 
 __all__ = ["embed", "embed_new", "load_encoder", "open_features"]
@@ -69,8 +70,8 @@ def embed(
         table = _pool(home)
         store = home.store()
         chosen = _encoder(home, store, table, encoder, name, asked, progress)
-        _encode_missing(home, store, table, name, chosen, retrain, progress)
-        return open_features(home, name)
+        left_out = _encode_missing(home, store, table, name, chosen, retrain, progress)
+        return replace(open_features(home, name), left_out=left_out)
 
 
 def embed_new(home: Home, *, progress: Progress = silent) -> Features:
@@ -84,8 +85,8 @@ def embed_new(home: Home, *, progress: Progress = silent) -> Features:
         return embed(home, progress=progress)
     name = home.config.select.features or _only(store)
     with home.lock("computing features"):
-        _renew(home, store, name, progress)
-        return open_features(home, name)
+        left_out = _renew(home, store, name, progress)
+        return replace(open_features(home, name), left_out=left_out)
 
 
 def open_features(home: Home, name: str | None = None) -> Features:
@@ -113,14 +114,16 @@ def load_encoder(home: Home, name: str) -> Encoder:
     return load_saved(folder, definition)
 
 
-def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> None:
-    """Encode what is new by the stored encoder; of features made of others, these first."""
+def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> dict[str, str]:
+    """Encode what is new by the stored encoder; of features made of others, these first. Returns what is left out."""
+    left_out: dict[str, str] = {}
     for part in derived_parts(store.definition(name)):
-        _renew(home, store, part.name, progress)
-    _encode_missing(home, store, _pool(home), name, load_encoder(home, name), False, progress)
+        left_out |= _renew(home, store, part.name, progress)
+    return left_out | _encode_missing(home, store, _pool(home), name, load_encoder(home, name), False, progress)
 
 
 def _pool(home: Home) -> PoolTable:
+    bring_back(home)
     table = images.pool_table(home.db)
     if len(table.ids) == 0:
         raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
@@ -257,8 +260,8 @@ def _training_positions(table: PoolTable, labels: np.ndarray | None) -> np.ndarr
 
 def _encode_missing(
     home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
-) -> None:
-    """Encode the images that have no row yet; one that cannot be read any more is marked unreadable.
+) -> dict[str, str]:
+    """Encode the images that have no row yet; one that cannot be read any more is left out of the pool, by key: why.
 
     Raises FeaturesError, once the others are stored, when files hold other bytes than were added: a row made of them
     would be wrong, here and in every project that shares features.
@@ -266,7 +269,7 @@ def _encode_missing(
     if isinstance(encoder, Derived):
         fingerprints = dict(zip(table.ids.tolist(), table.fingerprints, strict=True))
         fill_derived(store, name, encoder, fingerprints, replace=retrain, progress=progress)
-        return
+        return {}
     store.reuse(name, encoder, table.ids, table.fingerprints, replace=retrain)
     pending = store.pending(name, encoder, table.ids, table.fingerprints, replace=retrain)
     pictures = Pictures(home, table)
@@ -276,5 +279,7 @@ def _encode_missing(
     except FeaturesError:
         pictures.require_unchanged()  # why not one image could be encoded
         raise
-    images.mark_unreadable(home.db, [(int(table.ids[at]), reason) for at, reason in pictures.unreadable.items()])
+    finally:
+        left_out = pictures.leave_out()
     pictures.require_unchanged()
+    return left_out

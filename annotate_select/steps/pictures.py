@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
 from annotate_select.errors import ChangedImage, FeaturesError, ImageError, listed
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress
 from annotate_select.steps.home import Home
 
-__all__ = ["BATCH", "Pictures", "image_paths"]
+__all__ = ["BATCH", "Pictures", "bring_back", "image_paths"]
 
 BATCH = 64  # images decoded and encoded together
 
@@ -40,19 +42,34 @@ class Pictures:
         self, positions: Sequence[int], size: int, progress: Progress, doing: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return which positions (m,) can be used, in their order, and their images (m, size, size, 3) uint8."""
-        images = np.empty((len(positions), size, size, 3), dtype=np.uint8)
+        found = np.empty((len(positions), size, size, 3), dtype=np.uint8)
         read: list[int] = []
         for done, (position, image) in enumerate(self._decoded(positions, size), start=1):
             if image is not None:
-                images[len(read)] = image
+                found[len(read)] = image
                 read.append(position)
             if done % BATCH == 0 or done == len(positions):
                 progress(doing, done, len(positions), "")
-        return np.array(read, np.int64), images[: len(read)]
+        return np.array(read, np.int64), found[: len(read)]
+
+    def leave_out(self) -> dict[str, str]:
+        """Take what cannot be read out of the pool, with a warning; return why, by key."""
+        reasons = {self._table.keys[position]: why for position, why in sorted(self.unreadable.items())}
+        if reasons:
+            marked = [(int(self._table.ids[position]), why) for position, why in self.unreadable.items()]
+            images.mark_unreadable(self._home.db, marked)
+            some = listed((f"{key}: {why}" for key, why in reasons.items()), most=3)
+            count = f"{len(reasons):,} images" if len(reasons) > 1 else "1 image"
+            warnings.warn(
+                f"{count} left out of the pool ({some}); mend or bring back the files, then run `annotate-select add`",
+                stacklevel=2,
+            )
+        return reasons
 
     def require_some(self, read: np.ndarray) -> None:
-        """Refuse to go on without a single image. Raises FeaturesError that says why there is none."""
+        """Refuse to go on without a single image; all are left out. Raises FeaturesError."""
         if len(read) == 0:
+            self.leave_out()
             self.require_unchanged()
             raise FeaturesError("not one image of the pool could be read; run `annotate-select add` again to see why")
 
@@ -76,6 +93,22 @@ class Pictures:
             elif isinstance(image, ImageError):
                 self.unreadable[position] = str(image)
             yield position, None if isinstance(image, ImageError) else image
+
+
+def bring_back(home: Home) -> None:
+    """Put into the pool again what left it while its files were away; other bytes than before are found on decoding."""
+    roots = {source.name: home.source_root(source) for source in home.config.sources}
+    gone = [one for one in images.away(home.db) if one.source in roots]
+    back = [one.id for one in gone if _size(roots[one.source] / one.path) == one.size_bytes]
+    if back:
+        images.bring_back(home.db, back)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def image_paths(home: Home, table: PoolTable, positions: Sequence[int]) -> list[Path]:
