@@ -20,6 +20,10 @@ SOURCE = """def encode(images):
     return images.mean(axis=(1, 2))
 
 
+def flat(images):
+    return 0 * encode(images)
+
+
 def broken(images):
     return encode(images) + (float("nan") if images.any() else 0)
 """
@@ -125,3 +129,11 @@ def test_a_pool_that_is_all_broken_is_recorded(project: Project, images: Path, o
     with pytest.warns(UserWarning, match="10 images left out"), pytest.raises(FeaturesError, match="not one image"):
         project.embed(**options)
     assert project.status().images == 0
+
+
+def test_features_that_tell_nothing_apart_are_said_to(project: Project) -> None:
+    with pytest.warns(UserWarning, match="all images have the same features 'flat'"):
+        project.embed("mean_of_colours:flat", image_size=8)
+    found, _ = project.features_health()
+    assert found.agreement is None
+    assert len(found.sentences()) == 1

@@ -11,11 +11,21 @@ import numpy as np
 
 from annotate_select.errors import FeaturesError
 
-__all__ = ["FEWEST_LABELS", "Health", "agreement", "effective_rank", "hubness", "neighbour_accuracy", "unit"]
+__all__ = [
+    "FEWEST_IMAGES",
+    "FEWEST_LABELS",
+    "Health",
+    "agreement",
+    "effective_rank",
+    "hubness",
+    "neighbour_accuracy",
+    "unit",
+]
 
 FEWEST_LABELS = 50  # fewer, and an accuracy says more about luck than about the space
 NEIGHBOURS = 10
 VOTERS = 20
+FEWEST_IMAGES = 3  # of fewer, nobody has neighbours to keep or to lose
 FLAT = 0.15  # share of the dimensions in use below which a space is called flat
 HUBS = 3.0  # skewness from which a few images are neighbours of nearly all
 STEADY, SHAKY = 0.5, 0.2  # agreement of neighbours: above and below
@@ -29,7 +39,7 @@ class Health:
     dim: int
     effective_rank: float
     hubness: float
-    agreement: float | None = None  # None where images cannot be changed: features made of other features
+    agreement: float | None = None  # None where images cannot be changed (features made of others), or told apart
     labels: int = 0
     accuracy: float | None = None
     pixel_accuracy: float | None = None
@@ -41,10 +51,15 @@ class Health:
 
     def sentences(self) -> list[str]:
         """Say what the figures mean, one thing a sentence."""
-        used = self.effective_rank / self.dim
+        if self.images < FEWEST_IMAGES:
+            return [f"{self.images} image{'s are' if self.images > 1 else ' is'} too few to judge a space by."]
+        if self.effective_rank == 0:
+            return [f"All {self.images} images have the same features: nothing tells them apart; use another encoder."]
+        most = min(self.dim, self.images - 1)  # so many images, less their mean, span no more
+        shown = f"{self.dim} dimensions" if most == self.dim else f"the {most} dimensions that so few images can show"
         said = [
-            f"{self.effective_rank:.0f} of {self.dim} dimensions are in use"
-            + (": few, so distances may miss what tells classes apart." if used < FLAT else ".")
+            f"{self.effective_rank:.0f} of {shown} are in use"
+            + (": few, so distances may miss what tells classes apart." if self.effective_rank < FLAT * most else ".")
         ]
         if self.hubness > HUBS:
             said.append(

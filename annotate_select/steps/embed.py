@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from annotate_select.steps.standing import UNLABELLED
 __all__ = ["embed", "embed_new", "load_encoder", "open_features"]
 
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
+MOST_COMPARED = 1_000  # rows that are looked through for one that differs
 MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decoded at 64 px, whatever the pool's size
 
 
@@ -71,7 +73,9 @@ def embed(
         store = home.store()
         chosen = _encoder(home, store, table, encoder, name, asked, progress)
         left_out = _encode_missing(home, store, table, name, chosen, retrain, progress)
-        return replace(open_features(home, name), left_out=left_out)
+        found = replace(open_features(home, name), left_out=left_out)
+        _warn_of_equal(found)
+        return found
 
 
 def embed_new(home: Home, *, progress: Progress = silent) -> Features:
@@ -112,6 +116,15 @@ def load_encoder(home: Home, name: str) -> Encoder:
     folder = store.encoder_folder(name, digest(definition))
     require_fresh(store, name)
     return load_saved(folder, definition)
+
+
+def _warn_of_equal(found: Features) -> None:
+    some = np.asarray(found.array[:MOST_COMPARED])
+    if len(found.array) > 1 and (some == some[0]).all():
+        warnings.warn(
+            f"all images have the same features {found.name!r}: nothing tells them apart; use another encoder",
+            stacklevel=3,
+        )
 
 
 def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> dict[str, str]:

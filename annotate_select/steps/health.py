@@ -15,6 +15,7 @@ from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
 from annotate_select.features.health import (
+    FEWEST_IMAGES,
     FEWEST_LABELS,
     Health,
     agreement,
@@ -70,13 +71,15 @@ def measured(home: Home, found: Features, encoder: Encoder, progress: Progress =
     """Return the health of features whose encoder is `encoder`."""
     rows = _sample(len(found.ids), MOST_ROWS, home.config.seed)
     sample = np.asarray(found.array[rows], np.float32)
+    rank = effective_rank(sample)
+    apart = len(rows) >= FEWEST_IMAGES and rank > 0  # else all are neighbours, whatever is done to them
     labelled, accuracy, pixel_accuracy = _accuracies(home, found, progress)
     return Health(
         images=len(rows),
         dim=sample.shape[1],
-        effective_rank=effective_rank(sample),
+        effective_rank=rank,
         hubness=hubness(sample),
-        agreement=_agreement(home, found, encoder, progress),
+        agreement=_agreement(home, found, encoder, progress) if apart else None,
         labels=labelled,
         accuracy=accuracy,
         pixel_accuracy=pixel_accuracy,

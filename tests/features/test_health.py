@@ -72,6 +72,15 @@ def test_sentences_say_what_is_good_and_what_is_not() -> None:
     assert len(Health(500, 128, 90.0, 1.0).sentences()) == 2
 
 
+def test_sentences_promise_nothing_of_a_space_that_shows_nothing() -> None:
+    assert Health(1, 128, 0.0, 0.0, 1.0).sentences() == ["1 image is too few to judge a space by."]
+    (said,) = Health(40, 128, 0.0, 0.0, 1.0).sentences()
+    assert said.startswith("All 40 images have the same features")
+    of_few = Health(12, 128, 10.6, 0.0).sentences()[0]
+    assert of_few == "11 of the 11 dimensions that so few images can show are in use."
+    assert "few, so" in Health(101, 128, 14.0, 0.0).sentences()[0]
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_or_equal_images_are_measured_too(n: int) -> None:
     points = np.ones((n, 4), np.float32)
