@@ -140,9 +140,15 @@ def train(output: Output, head: str, features: str | None) -> None:
         text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
     if model.features_saw_labels:
         text += ", whose features saw labels: only the exam can tell its accuracy"
+    found = model.as_dict()
     if model.left_out:
-        text += f"; {model.left_out:,} labelled images left out because they are too near to the exam"
-    output.show(model.as_dict(), text)
+        leaks = project.check.leaks(model.features)
+        found["leaks"] = [asdict(one) for one in leaks.leaks]
+        text += (
+            f"; {model.left_out:,} labelled images left out because they are too near to the exam: {leaks.pairs(3)} "
+            "(annotate-select check leaks)"
+        )
+    output.show(found, text)
 
 
 @click.command()

@@ -92,3 +92,15 @@ def test_the_command(project: Project) -> None:
     code, text, _ = run("check", "leaks", "--json")
     assert code == 0
     assert json.loads(text)["leaks"]["exam"] == 6
+
+
+def test_train_names_the_first_pairs(project: Project) -> None:
+    project.exam(6)
+    exam = set(project.exam_keys())
+    keys = [key for key in sorted(project.features().keys) if key not in exam]
+    project.annotate({key: "ab"[at % 2] for at, key in enumerate(keys)})
+    done = CliRunner().invoke(cli, ["-p", str(project.root), "train"], standalone_mode=False, catch_exceptions=False)
+    copies = sorted({other(key) for key in exam} - exam)
+    told = done.stdout.partition("too near to the exam: ")[2]
+    assert sum(f"{key} (near-duplicate of {other(key)})" in told for key in copies) == min(3, len(copies))
+    assert (f"and {len(copies) - 3} more" in told) == (len(copies) > 3)

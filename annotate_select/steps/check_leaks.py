@@ -14,6 +14,8 @@ from annotate_select.trust.leaks import blocked, closest
 
 __all__ = ["Leak", "LeaksReport", "check_leaks"]
 
+GROUP = "of the same group"
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -42,8 +44,11 @@ class LeaksReport:
         head = f"{self.exam:,} images are the exam's; {self.reserved:,} more are kept from training for its sake"
         if not self.leaks:
             return f"{head}; none of them has a label"
-        pairs = listed((f"{one.key} ({one.why} of {one.exam_key})" for one in self.leaks), most=10)
-        return f"{head}, {len(self.leaks):,} of them labelled: {pairs}"
+        return f"{head}, {len(self.leaks):,} of them labelled: {self.pairs(10)}"
+
+    def pairs(self, most: int) -> str:
+        """Name the first pairs, the most alike first, and how many more there are."""
+        return listed((_pair(one) for one in self.leaks), most=most)
 
 
 def check_leaks(home: Home, features: str | None = None) -> LeaksReport:
@@ -65,8 +70,12 @@ def check_leaks(home: Home, features: str | None = None) -> LeaksReport:
     return LeaksReport(len(exam), int(reserved.sum()), leaks)
 
 
+def _pair(one: Leak) -> str:
+    return f"{one.key} ({one.why} {'as' if one.why == GROUP else 'of'} {one.exam_key})"
+
+
 def _leak(state: Standing, exam: np.ndarray, row: int, near: int, cosine: float) -> Leak:
     same = exam[state.groups[exam] == state.groups[row]] if state.groups is not None else exam[:0]
     if len(same):
-        return Leak(state.keys[row], state.keys[int(same[0])], "of the same group", round(cosine, 4))
+        return Leak(state.keys[row], state.keys[int(same[0])], GROUP, round(cosine, 4))
     return Leak(state.keys[row], state.keys[near], "near-duplicate", round(cosine, 4))
