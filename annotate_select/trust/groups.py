@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from annotate_select.trust.false_finds import corrected
 from annotate_select.trust.intervals import Interval, share_interval
 
 __all__ = ["Group", "worst_groups"]
@@ -71,13 +72,6 @@ def worst_groups(right: np.ndarray, columns: Mapping[str, Sequence[str | None]])
     chances = np.array([hypergeom.cdf(hits, len(right), int(right.sum()), n) for _, _, n, hits in found])
     rows = [
         Group(name, value, n, hits / n, share_interval(hits, n), p)
-        for (name, value, n, hits), p in zip(found, _corrected(chances).tolist(), strict=True)
+        for (name, value, n, hits), p in zip(found, corrected(chances).tolist(), strict=True)
     ]
     return tuple(sorted(rows, key=lambda one: (one.p, one.accuracy, one.column, one.value)))
-
-
-def _corrected(chances: np.ndarray) -> np.ndarray:
-    """Return p values (k,) by which the share of false finds is controlled (Benjamini and Hochberg, 1995)."""
-    from scipy.stats import false_discovery_control
-
-    return np.asarray(false_discovery_control(chances)) if len(chances) else chances

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotate_select.trust.false_finds import corrected
 from annotate_select.trust.nuisances import GROUP, Cells, Nuisance, cells
 
 __all__ = ["FEWEST", "FEWEST_OF_CLASS", "Association", "Told", "associations", "enough", "permuted", "usual"]
@@ -115,10 +116,10 @@ def associations(
         told = [Told(int(seen[c]), float(scores[0, 1 + c])) for c in np.flatnonzero(beyond[1:])]
         told.sort(key=lambda told: -told.accuracy)
         found.append((one, cut, float(scores[0, 0]), p, tuple(told)))
-    corrected = _corrected([p for _, _, _, p, _ in found])
+    chances = corrected([p for _, _, _, p, _ in found]).tolist()
     rows = [
         Association(one, cut, accuracy, 1 / len(seen), p, q, told)
-        for (one, cut, accuracy, p, told), q in zip(found, corrected, strict=True)
+        for (one, cut, accuracy, p, told), q in zip(found, chances, strict=True)
     ]
     return sorted(rows, key=lambda row: (not row.found, -row.strength, row.p, row.nuisance.name))
 
@@ -223,9 +224,3 @@ def _surprise(scores: np.ndarray) -> tuple[float, np.ndarray]:
     beyond = standard[0] > np.quantile(largest, 1 - SURPRISING)
     beyond[1 + int(standard[0, 1:].argmax())] = True
     return p, beyond
-
-
-def _corrected(chances: Sequence[float]) -> list[float]:
-    from scipy.stats import false_discovery_control
-
-    return [float(one) for one in false_discovery_control(np.array(chances))] if chances else []
