@@ -123,20 +123,17 @@ def other_root(trained_root: Path, photos: Path, tmp_path: Path) -> Path:
     return root
 
 
-def test_a_model_of_another_project_needs_its_features(trained_root: Path, other_root: Path, photos: Path) -> None:
+def test_a_model_of_another_project_brings_its_encoder(trained_root: Path, other_root: Path, photos: Path) -> None:
     (theirs,) = (trained_root / "features").glob("autoencoder-*")
     with Project.open(other_root) as project:
-        with pytest.raises(FeaturesError, match=rf"trained on features {theirs.name}, which this project does not"):
-            project.embed(f"model:{trained_root}")
-        mine = other_root / "features" / theirs.name
-        mine.mkdir(parents=True)
-        shutil.copy(theirs / "definition.json", mine)
-        shutil.copytree(theirs / "encoder", mine / "encoder")
-        project.embed(name="autoencoder")
+        own = project.embed(dim=2, image_size=16)
         found = project.embed(f"model:{trained_root}/models/1")
         assert found.name == "clothes-model-1"
         np.testing.assert_allclose(found.array.sum(axis=1), 1, atol=1e-5)
+        assert project.features("clothes-autoencoder").digest == theirs.name.rpartition("-")[2]
+        assert project.features().digest == own.digest  # its own are what they were
         logits = project.embed(f"model:{trained_root}:logits", name="logits")
+        assert project.features("logits").array.shape == found.array.shape
         np.testing.assert_allclose(logits.array.mean(axis=1), 0, atol=1e-5)
         assert (logits.array.argmax(axis=1) == found.array.argmax(axis=1)).all()
         loaded = _load(project, "logits")
@@ -147,6 +144,19 @@ def test_a_model_of_another_project_needs_its_features(trained_root: Path, other
         assert {key: round(value, 3) for key, value in best.items()} == pytest.approx(known, abs=2e-3)
         with pytest.raises(FeaturesError, match="probabilities or logits, got 'penultimate'"):
             project.embed(f"model:{trained_root}:penultimate", name="p")
+
+
+def test_an_encoder_that_cannot_be_brought_is_explained(trained_root: Path, other_root: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(trained_root, tmp_path / "source")
+    (theirs,) = (source / "features").glob("autoencoder-*")
+    (theirs / "encoder" / "weights.safetensors").write_bytes(b"x")
+    with Project.open(other_root) as project:
+        with pytest.raises(FeaturesError, match=rf"trained on features {theirs.name}, which .* cannot be loaded"):
+            project.embed(f"model:{source}")
+        shutil.rmtree(theirs)
+        with pytest.raises(FeaturesError, match=r"is gone; train a new model there"):
+            project.embed(f"model:{source}")
+        assert project.features_list() == []
 
 
 def test_no_model_there(project_root: Path, tmp_path: Path) -> None:

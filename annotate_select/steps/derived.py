@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from annotate_select.errors import FeaturesError, LearningError
+from annotate_select.features.brought import bring
 from annotate_select.features.compressed import MOST_ROWS, Compressed
 from annotate_select.features.definitions import differences
 from annotate_select.features.derived import Concatenation, Derived, ModelOutput, Part, derived_parts
@@ -21,15 +23,18 @@ from annotate_select.steps.models import model_folder_at
 
 __all__ = [
     "COMPRESSED",
+    "MODEL",
     "derived_name",
     "fill_derived",
     "is_derived",
     "make_derived",
+    "model_part",
     "require_fresh",
     "train_compressed",
 ]
 
 COMPRESSED = "compressed:"  # begins the name of an encoder of latents
+MODEL = "model:"  # begins that of what a model says
 
 ROWS = 4096  # read and scaled together
 OUTPUT = "probabilities"  # what is taken of a model where nothing else is asked for
@@ -38,30 +43,51 @@ _TAKEN = re.compile(r":(probabilities|logits|penultimate)$")
 
 def is_derived(encoder: str) -> bool:
     """Tell whether an encoder's name asks for features made of others."""
-    return encoder.startswith(("model:", COMPRESSED)) or ("+" in encoder and ":" not in encoder)
+    return encoder.startswith((MODEL, COMPRESSED)) or ("+" in encoder and ":" not in encoder)
 
 
 def derived_name(encoder: str) -> str:
     """Return the name where none is given: `a+b`, `compressed-a`, or the model's project and number."""
     if encoder.startswith(COMPRESSED):
         return encoder.replace(COMPRESSED, "compressed-")
-    if not encoder.startswith("model:"):
+    if not encoder.startswith(MODEL):
         return encoder
-    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix("model:")))
+    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix(MODEL)))
     return re.sub(r"[^A-Za-z0-9._-]", "-", f"{folder.parent.parent.name}-model-{folder.name}").lstrip("._-")
 
 
 def make_derived(store: FeatureStore, encoder: str) -> Concatenation | ModelOutput:
     """Return the encoder over the store's features that `a+b` or `model:PATH[:probabilities|logits]` names.
 
-    Raises FeaturesError when a part is not there, or there are no features of the kind a model was trained on.
+    Raises FeaturesError when a part is not there; that of a model is what `model_part` names.
     """
-    if encoder.startswith("model:"):
-        return _model(store, encoder.removeprefix("model:"))
+    if encoder.startswith(MODEL):
+        return _model(store, encoder.removeprefix(MODEL))
     names = encoder.split("+")
     if len(names) < 2 or "" in names or len(set(names)) < len(names):
         raise FeaturesError(f"{encoder!r} must name two or more different features with + between them")
     return Concatenation([_part(store, name) for name in names])
+
+
+def model_part(store: FeatureStore, encoder: str) -> str:
+    """Return the name of the features here that the model of `model:PATH` was trained on; they may lack rows.
+
+    Where there are none, the encoder comes from the model's own project, under a new name. Raises FeaturesError when it
+    cannot.
+    """
+    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix(MODEL)))
+    _, said = _read_model(folder)
+    name, wanted = str(said["features"]), str(said["features_digest"])
+    mine = _own(store, wanted)
+    if mine is not None:
+        return mine
+    project = folder.parent.parent
+    try:
+        return bring(store, project / "features" / f"{name}-{wanted}", project.name)
+    except FeaturesError as error:
+        raise FeaturesError(
+            f"the model {folder} was trained on features {name}-{wanted}, which this project does not have: {error}"
+        ) from error
 
 
 def fill_derived(
@@ -166,34 +192,23 @@ def _command(name: str, definition: dict[str, object]) -> str:
 def _model(store: FeatureStore, asked: str) -> ModelOutput:
     taken = _TAKEN.search(asked)
     folder = _model_folder(_TAKEN.sub("", asked))
+    head, said = _read_model(folder)
+    part = _part(store, model_part(store, MODEL + asked))
+    return ModelOutput(part, head, [str(one) for one in said["classes"]], taken[1] if taken else OUTPUT)
+
+
+def _read_model(folder: Path) -> tuple[Head, dict[str, Any]]:
     try:
         said = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
-        name, wanted, classes = str(said["features"]), str(said["features_digest"]), list(map(str, said["classes"]))
+        return head, {name: said[name] for name in ("features", "features_digest", "classes")}
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise FeaturesError(f"{folder} holds no linear model that can be read ({error})") from error
-    for mine in store.names():
-        if digest(store.definition(mine)) == wanted:
-            return ModelOutput(_part(store, mine), head, classes, taken[1] if taken else OUTPUT)
-    raise FeaturesError(
-        f"the model {folder} was trained on features {name}-{wanted}, which this project does not have; "
-        + _way_there(store, folder, name, wanted)
-    )
 
 
-def _way_there(store: FeatureStore, folder: Path, name: str, wanted: str) -> str:
-    """Say how this project comes to the features that a model was trained on."""
-    theirs = folder.parent.parent / "features" / f"{name}-{wanted}"
-    try:
-        definition = json.loads((theirs / "definition.json").read_text(encoding="utf-8"))["definition"]
-    except (OSError, ValueError, KeyError, TypeError):
-        definition = {}
-    if definition.get("kind") == "backbone":
-        return f"make them first: `{_command(name, definition)}`"
-    mine = store.folder / theirs.name
-    return (
-        f"copy {theirs}/definition.json and {theirs}/encoder to {mine}, then run `annotate-select embed --name {name}`"
-    )
+def _own(store: FeatureStore, wanted: str) -> str | None:
+    """Return the name of this project's features of a digest."""
+    return next((name for name in store.names() if digest(store.definition(name)) == wanted), None)
 
 
 def _model_folder(path: str) -> Path:

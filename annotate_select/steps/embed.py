@@ -28,10 +28,12 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.asked import Asked, is_autoencoder
 from annotate_select.steps.derived import (
     COMPRESSED,
+    MODEL,
     derived_name,
     fill_derived,
     is_derived,
     make_derived,
+    model_part,
     require_fresh,
     train_compressed,
 )
@@ -127,6 +129,14 @@ def _warn_of_equal(found: Features) -> None:
         )
 
 
+def _fill(home: Home, store: FeatureStore, table: PoolTable, name: str, progress: Progress) -> None:
+    """Encode what features lack, if they lack anything: their encoder need not be there otherwise."""
+    try:
+        store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
+    except FeaturesError:
+        _renew(home, store, name, progress)
+
+
 def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> dict[str, str]:
     """Encode what is new by the stored encoder; of features made of others, these first. Returns what is left out."""
     left_out: dict[str, str] = {}
@@ -170,6 +180,8 @@ def _encoder(
         return _train_autoencoder(home, table, name, config, labels, progress)
     if encoder.startswith(COMPRESSED):
         return _compressed(home, store, table, encoder, name, asked, progress)
+    if encoder.startswith(MODEL):
+        _fill(home, store, table, model_part(store, encoder), progress)
     if is_derived(encoder):
         return make_derived(store, encoder)
     if asked.weights is None and not asked.retrain and _is_stored(store, encoder, name, asked.image_size):
