@@ -58,6 +58,7 @@ class FolderPlace:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._down: StorageError | None = None
 
     def __str__(self) -> str:
         """Return the folder."""
@@ -65,16 +66,39 @@ class FolderPlace:
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files in a folder, sorted."""
+        self._require_folder()
         return sorted(path.name for path in (self._folder / folder).glob("*"))
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """Return a file, or at most so many bytes of its beginning."""
+        self._require_folder()
         with (self._folder / path).open("rb") as file:
             return file.read(-1 if most is None else most)
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a file, whole or not at all."""
-        write_whole(self._folder / path, content)
+        """Write a file, whole or not at all; a folder that may only be read says so by a StorageError alone."""
+        self._require_folder()
+        try:
+            write_whole(self._folder / path, content)
+        except StorageError as error:
+            if self._folder.is_dir():
+                raise
+            raise self._lost(first_line(error)) from error
+
+    def _require_folder(self) -> None:
+        """Refuse what can never be a folder. Raises StorageError, the first time with a warning."""
+        if self._down is not None:
+            raise self._down
+        if self._folder.exists() and not self._folder.is_dir():
+            raise self._lost("it is a file")
+
+    def _lost(self, why: str) -> StorageError:
+        self._down = StorageError(
+            f"shared features in {self} are not used: {why}; set features.shared in project.toml to a folder that is "
+            "there, or that can be made"
+        )
+        warnings.warn(str(self._down), stacklevel=2)
+        return self._down
 
 
 class RemotePlace:

@@ -118,9 +118,19 @@ def test_no_space_or_a_read_only_folder_only_reads(tmp_path: Path, monkeypatch: 
 def test_a_file_where_the_folder_should_be_is_not_fatal(tmp_path: Path) -> None:
     (tmp_path / "shared").write_text("a file")
     pool = Pool({1: 10})
-    with pytest.warns(UserWarning, match="are not used"):
+    with pytest.warns(UserWarning, match=r"shared features in .*/shared are not used: it is a file; set ") as said:
         assert embed(project(tmp_path, "a"), pool) == 1
+    assert len(said) == 1
     check(project(tmp_path, "a"), pool)
+
+
+def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path) -> None:
+    pool = Pool({1: 10})
+    store = FeatureStore(tmp_path / "a" / "features", "float32", FolderPlace(Path("/proc/nothing/here")))
+    with pytest.warns(UserWarning, match=r"shared features in /proc/nothing/here are not used: ") as said:
+        assert embed(store, pool) == 1
+    assert len(said) == 1
+    check(store, pool)
 
 
 def test_looking_stops_when_encoding_would_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
