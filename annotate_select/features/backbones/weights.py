@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -26,9 +27,11 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
     except Exception as error:  # torch raises what pickle raises, and no file here imports pickle
+        # Torch's own words are not quoted: they tell how to load such a file all the same, running what is in it.
+        why = f" ({first_line(error)})" if isinstance(error, OSError | SafetensorError) else ""
         raise FeaturesError(
-            f"cannot read weights from {path} ({first_line(error)}); use a .safetensors file, or a .pt/.pth "
-            "that holds nothing but tensors: torch.save(model.state_dict(), file)"
+            f"cannot read weights from {path}{why}: it is neither a .safetensors file, nor a .pt/.pth that holds "
+            "nothing but tensors; write one with torch.save(model.state_dict(), file)"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise FeaturesError(f"{path} holds no tensors by name; save it as torch.save(model.state_dict(), file)")
