@@ -38,6 +38,9 @@ def test_health_is_measured_said_and_written(project: Project) -> None:
     assert found.accuracy is not None
     assert found.pixel_accuracy is not None
     assert found.pixel_accuracy > 0.9
+    assert found.linear_accuracy is not None
+    assert found.pixel_linear_accuracy is not None
+    assert found.pixel_linear_accuracy > 0.9
     assert json.loads(files[0].read_text()) == found.figures()
     with Image.open(files[1]) as picture:
         assert picture.size[0] > 500
@@ -46,7 +49,7 @@ def test_health_is_measured_said_and_written(project: Project) -> None:
     files[2].unlink()
     assert project.features_health()[1][2].read_bytes() == made
     assert project.features_show("autoencoder").learning_curve == str(files[2])
-    assert len(found.sentences()) == 4
+    assert len(found.sentences()) == 5
 
 
 def test_of_features_made_of_others_no_image_is_changed(project: Project) -> None:

@@ -41,8 +41,10 @@ class Health:
     hubness: float
     agreement: float | None = None  # None where images cannot be changed (features made of others), or told apart
     labels: int = 0
-    accuracy: float | None = None
-    pixel_accuracy: float | None = None
+    accuracy: float | None = None  # of neighbours
+    pixel_accuracy: float | None = None  # the same among principal components of pixels
+    linear_accuracy: float | None = None  # of a linear model on labels held out
+    pixel_linear_accuracy: float | None = None
     saw_labels: bool = False  # so that neighbours among the labelled would flatter
 
     def figures(self) -> dict[str, object]:
@@ -71,12 +73,14 @@ class Health:
             share = f"{100 * self.agreement:.0f} % of an image's neighbours stay when it is cropped and recoloured"
             much = "good" if self.agreement >= STEADY else "fair" if self.agreement >= SHAKY else "poor"
             said.append(f"{share}: {much}.")
-        if self.accuracy is not None and self.pixel_accuracy is not None:
-            more = 100 * (self.accuracy - self.pixel_accuracy)
-            said.append(
-                f"Neighbours name the class of {100 * self.accuracy:.0f} % of {self.labels} labelled images, "
-                f"raw pixels of {100 * self.pixel_accuracy:.0f} %" + (": no better than pixels." if more <= 0 else ".")
-            )
+        here, there = (self.accuracy, self.linear_accuracy), (self.pixel_accuracy, self.pixel_linear_accuracy)
+        for who, own, of_pixels in zip(("Neighbours name", "A linear model names"), here, there, strict=True):
+            if own is not None and of_pixels is not None:
+                said.append(
+                    f"{who} the class of {100 * own:.0f} % of {self.labels} labelled images, "
+                    f"among principal components of pixels {100 * of_pixels:.0f} %"
+                    + (": no better." if own <= of_pixels else ".")
+                )
         if self.saw_labels:
             said.append("Labels had a part in this space: only the exam can tell how well it knows classes.")
         return said

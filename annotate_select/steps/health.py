@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from annotate_select.annotations import images
+from annotate_select.errors import LearningError
 from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.features.derived import Derived
 from annotate_select.features.encoder import Encoder
@@ -27,6 +28,7 @@ from annotate_select.features.learning_curve import FILE_NAME
 from annotate_select.features.store import Features
 from annotate_select.features.views import augmented, is_grey
 from annotate_select.files import whole_file, write_whole
+from annotate_select.learning.head import fit_head
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
@@ -40,7 +42,7 @@ MOST_ROWS = 2_000  # whose rank, hubness and neighbours are measured
 MOST_CHANGED = 500  # images encoded once more, cropped and recoloured
 MOST_LABELS = 2_000
 SHOWN = 8  # images in the picture of reconstructions
-PIXEL_SIDE = 32  # raw pixels are compared at this size ...
+PIXEL_SIDE = 32  # pixels are compared at this size ...
 PIXEL_DIM = 128  # ... as this many principal components
 
 
@@ -73,7 +75,7 @@ def measured(home: Home, found: Features, encoder: Encoder, progress: Progress =
     sample = np.asarray(found.array[rows], np.float32)
     rank = effective_rank(sample)
     apart = len(rows) >= FEWEST_IMAGES and rank > 0  # else all are neighbours, whatever is done to them
-    labelled, accuracy, pixel_accuracy = _accuracies(home, found, progress)
+    labelled, accuracies = _accuracies(home, found, progress)
     return Health(
         images=len(rows),
         dim=sample.shape[1],
@@ -81,8 +83,7 @@ def measured(home: Home, found: Features, encoder: Encoder, progress: Progress =
         hubness=hubness(sample),
         agreement=_agreement(home, found, encoder, progress) if apart else None,
         labels=labelled,
-        accuracy=accuracy,
-        pixel_accuracy=pixel_accuracy,
+        **accuracies,
         saw_labels=saw_labels(home.store(), found.name),
     )
 
@@ -116,18 +117,35 @@ def _agreement(home: Home, found: Features, encoder: Encoder, progress: Progress
     )
 
 
-def _accuracies(home: Home, found: Features, progress: Progress) -> tuple[int, float | None, float | None]:
-    """Return how many labels there are, and the accuracy of neighbours in this space and among raw pixels."""
+def _accuracies(home: Home, found: Features, progress: Progress) -> tuple[int, dict[str, float | None]]:
+    """Return how many labels there are, and accuracies in this space and among pixels; none that flatters."""
     now = standing(home, found.ids)
     rows = np.flatnonzero((now.labels != UNLABELLED) & now.in_pool)
     flattered = saw_labels(home.store(), found.name)
     if flattered or len(rows) < FEWEST_LABELS or len(np.unique(now.labels[rows])) < 2:
-        return len(rows), None, None
+        return len(rows), {}
     rows = rows[_sample(len(rows), MOST_LABELS, home.config.seed)]
     kept, pictures = _decode(home, found.ids[rows], PIXEL_SIDE, progress)
     rows = rows[kept]
-    here = neighbour_accuracy(np.asarray(found.array[rows], np.float32), now.labels[rows])
-    return len(rows), here, neighbour_accuracy(pixels(pictures), now.labels[rows])
+    labels, groups = now.labels[rows], None if now.groups is None else now.groups[rows]
+    own, raw = np.asarray(found.array[rows], np.float32), pixels(pictures)
+    return len(rows), {
+        "accuracy": neighbour_accuracy(own, labels),
+        "pixel_accuracy": neighbour_accuracy(raw, labels),
+        "linear_accuracy": linear_accuracy(own, labels, groups, home.config.seed),
+        "pixel_linear_accuracy": linear_accuracy(raw, labels, groups, home.config.seed),
+    }
+
+
+def linear_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, seed: int) -> float | None:
+    """Return the share of labels (l,) that a linear model on features (l, d) names while they are held out.
+
+    None where cross-validation is not possible: a single class or group is left in some part.
+    """
+    try:
+        return fit_head(features, labels, int(labels.max()) + 1, seed=seed, groups=groups).cv_accuracy
+    except LearningError:
+        return None
 
 
 def _decode(home: Home, ids: np.ndarray, size: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:

@@ -57,18 +57,19 @@ def test_neighbour_accuracy_leaves_the_row_itself_out() -> None:
 
 
 def test_sentences_say_what_is_good_and_what_is_not() -> None:
-    good = Health(500, 128, 90.0, 1.0, 0.6, 80, 0.7, 0.5).sentences()
+    good = Health(500, 128, 90.0, 1.0, 0.6, 80, 0.7, 0.5, 0.8, 0.6).sentences()
     assert good == [
         "90 of 128 dimensions are in use.",
         "No image is everybody's neighbour (hubness 1.0).",
         "60 % of an image's neighbours stay when it is cropped and recoloured: good.",
-        "Neighbours name the class of 70 % of 80 labelled images, raw pixels of 50 %.",
+        "Neighbours name the class of 70 % of 80 labelled images, among principal components of pixels 50 %.",
+        "A linear model names the class of 80 % of 80 labelled images, among principal components of pixels 60 %.",
     ]
     poor = Health(500, 128, 9.0, 4.0, 0.1, 80, 0.4, 0.5).sentences()
     assert "few, so distances may miss" in poor[0]
     assert "neighbours of very many (hubness 4.0)" in poor[1]
     assert poor[2].endswith("poor.")
-    assert poor[3].endswith("no better than pixels.")
+    assert poor[3].endswith(": no better.")
     assert len(Health(500, 128, 90.0, 1.0).sentences()) == 2
 
 
