@@ -23,6 +23,11 @@ __all__ = ["embed", "features", "map_"]
 @click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's or of compressed features.")
 @click.option("--image-size", type=click.IntRange(8, 1024), help="Side in pixels at which the encoder sees images.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Local weights of a backbone (.safetensors, .pth).")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --encoder auto: how long embedding the whole pool may take (default: 15).",
+)
 @click.option("--retrain", is_flag=True, help="Replace the features of this name by new ones.")
 @click.option(
     "--labels",
@@ -44,16 +49,20 @@ def embed(
     dim: int | None,
     image_size: int | None,
     weights: Path | None,
+    minutes: float | None,
     retrain: bool,
     labels: bool,
     views: str | None,
 ) -> None:
     """Train the autoencoder, or run a backbone, and store features of every image that has none."""
+    if minutes is not None and encoder != "auto":
+        raise click.UsageError("--minutes is for --encoder auto, which alone chooses by time")
     project = output.open()
     result: dict[str, object] = {}
     with output.working() as progress:
         if encoder == "auto" and (dim, image_size, weights, labels, views) == (None, None, None, False, None):
-            features, choice = project.embed_best(name=name, retrain=retrain, progress=progress)
+            seconds = None if minutes is None else 60 * minutes
+            features, choice = project.embed_best(name=name, retrain=retrain, seconds=seconds, progress=progress)
             result["because"] = choice.because
         else:
             features = project.embed(

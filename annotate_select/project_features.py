@@ -60,18 +60,27 @@ class Spaces:
         )
 
     def embed_best(
-        self, *, name: str | None = None, retrain: bool = False, progress: Progress = silent
+        self,
+        *,
+        name: str | None = None,
+        retrain: bool = False,
+        seconds: float | None = None,
+        progress: Progress = silent,
     ) -> tuple[Features, Choice]:
         """Embed with the encoder of `choose_encoder`, and let the project select on it from now on."""
-        from annotate_select.steps.choose import embed_best
+        from annotate_select.steps.choose import SECONDS, embed_best
 
-        return embed_best(self._home, name=name, retrain=retrain, progress=progress)
+        within = SECONDS if seconds is None else seconds
+        return embed_best(self._home, name=name, retrain=retrain, seconds=within, progress=progress)
 
-    def choose_encoder(self, *, progress: Progress = silent) -> Choice:
-        """Try the encoders that are installed on a sample of the pool; returns which is best here, and why."""
-        from annotate_select.steps.choose import choose
+    def choose_encoder(self, *, seconds: float | None = None, progress: Progress = silent) -> Choice:
+        """Try the encoders that are installed on a sample of the pool; returns which is best here, and why.
 
-        return choose(self._home, progress=progress)
+        `seconds` is what embedding the whole pool may take, by default a quarter of an hour.
+        """
+        from annotate_select.steps.choose import SECONDS, choose
+
+        return choose(self._home, seconds=SECONDS if seconds is None else seconds, progress=progress)
 
     def features(self, name: str | None = None) -> Features:
         """Open stored features, memory-mapped; `keys[i]` is the image of row i."""

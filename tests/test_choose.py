@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from annotate_select import Project
+from annotate_select.cli import cli
 from annotate_select.errors import FeaturesError
 from annotate_select.steps import choose as module
 from annotate_select.steps.choose import Trial, decided
@@ -73,6 +75,25 @@ def test_the_pretrained_one_is_tried_where_it_is_installed(project: Project) -> 
     own, foreign = project.choose_encoder().trials
     assert (own.encoder, foreign.encoder) == ("autoencoder", "efficientnet_lite0")
     assert own.accuracy is None
+
+
+def test_the_time_is_the_users_and_ends_the_trials(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NEEDED", ())
+
+    def tried(*arguments: object) -> Trial:
+        return Trial(str(arguments[-2]), 60.0, 0.5, None)
+
+    monkeypatch.setattr(module, "_trial", tried)
+    assert [one.encoder for one in project.choose_encoder(seconds=90).trials] == ["autoencoder", "efficientnet_lite0"]
+    assert "would take 1 minutes" in project.choose_encoder(seconds=59).because
+    found = project.choose_encoder(seconds=1e-9)
+    assert len(found.trials) == 1
+    assert found.because.endswith("; no time was left to try efficientnet_lite0")
+    with pytest.raises(FeaturesError, match="above 0 seconds, got 0"):
+        project.choose_encoder(seconds=0)
+    for encoder, code in (("autoencoder", 2), ("auto", 0)):
+        arguments = ["-p", str(project.root), "embed", "--encoder", encoder, "--minutes", "0.5", "--name", "timed"]
+        assert CliRunner().invoke(cli, arguments).exit_code == code
 
 
 def test_an_empty_pool_says_what_to_do(tmp_path: Path) -> None:

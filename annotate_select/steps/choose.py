@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError
+from annotate_select.errors import FeaturesError, listed
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.features.backbones import open_backbone
 from annotate_select.features.encoder import Encoder
@@ -25,7 +25,7 @@ from annotate_select.steps.standing import UNLABELLED, standing
 
 __all__ = ["SECONDS", "Choice", "Trial", "choose", "decided", "embed_best"]
 
-SECONDS = 900.0  # that embedding the pool may take
+SECONDS = 900.0  # that embedding the pool may take where nobody says; trying may take as long
 SAMPLE = 400  # images that are tried, those with labels first
 LEARNING = 2.0  # how often an autoencoder sees a training image before it encodes the pool
 PRETRAINED = "efficientnet_lite0"
@@ -52,10 +52,13 @@ class Choice:
 
 
 def choose(home: Home, *, seconds: float = SECONDS, progress: Progress = silent) -> Choice:
-    """Try what is installed on a sample, and choose.
+    """Try what is installed on a sample, and choose what embeds the pool within `seconds`.
 
-    Raises FeaturesError when the pool is empty or no image of the sample can be read.
+    Once that time has gone by, no further encoder is tried. Raises FeaturesError for no time at all, and when the pool
+    is empty or no image of the sample can be read.
     """
+    if not seconds > 0:
+        raise FeaturesError(f"choosing an encoder needs a time above 0 seconds, got {seconds:g}")
     table = images.pool_table(home.db)
     if len(table.ids) == 0:
         raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
@@ -67,14 +70,27 @@ def choose(home: Home, *, seconds: float = SECONDS, progress: Progress = silent)
     order = np.random.default_rng(home.config.seed).permutation(len(table.ids))
     order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
     rows = np.sort(order[:SAMPLE])
-    return decided([_trial(home, table, rows, labels, name, progress) for name in names], seconds)
+    began, trials = time.monotonic(), list[Trial]()
+    for name in names:
+        if trials and time.monotonic() - began > seconds:
+            break
+        trials.append(_trial(home, table, rows, labels, name, progress))
+    found, untried = decided(trials, seconds), names[len(trials) :]
+    if untried:
+        return replace(found, because=f"{found.because}; no time was left to try {listed(untried)}")
+    return found
 
 
 def embed_best(
-    home: Home, *, name: str | None = None, retrain: bool = False, progress: Progress = silent
+    home: Home,
+    *,
+    name: str | None = None,
+    retrain: bool = False,
+    seconds: float = SECONDS,
+    progress: Progress = silent,
 ) -> tuple[Features, Choice]:
     """Choose, store the features, and make them those that the project selects and trains on (`select.features`)."""
-    choice = choose(home, progress=progress)
+    choice = choose(home, seconds=seconds, progress=progress)
     features = embed(home, choice.encoder, name=name, retrain=retrain, progress=progress)
     if home.config.select.features != features.name:
         chosen = home.config.select.model_copy(update={"features": features.name})
