@@ -29,6 +29,8 @@ class Asked:
         """Refuse what this encoder cannot heed. Raises FeaturesError that names the options."""
         if (self.labels or self.views) and not is_autoencoder(encoder):
             raise FeaturesError(f"labels and views are for the autoencoder to learn from, got encoder {encoder!r}")
+        if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
+            raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
         heeded = _heeded(encoder)
         useless = [option for name, option in OPTIONS.items() if getattr(self, name) is not None and name not in heeded]
         if useless:

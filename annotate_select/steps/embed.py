@@ -166,9 +166,7 @@ def _encoder(
     home: Home, store: FeatureStore, table: PoolTable, encoder: str, name: str, asked: Asked, progress: Progress
 ) -> Encoder:
     """Load the encoder these features were made with, or make it."""
-    if encoder == "auto":  # Project.embed has sent it elsewhere unless more was asked for
-        raise FeaturesError("encoder auto decides dim, image size and weights itself; name an encoder to give them")
-    if not (is_autoencoder(encoder) or is_derived(encoder) or is_backbone(encoder)):
+    if encoder != "auto" and not (is_autoencoder(encoder) or is_derived(encoder) or is_backbone(encoder)):
         raise unknown_encoder(encoder)
     asked.require_possible(encoder)
     if is_autoencoder(encoder):
