@@ -25,6 +25,7 @@ from annotate_select.features.learning_curve import FILE_NAME, learning_curve
 from annotate_select.features.network import AutoencoderConfig, DictionaryEncoder, Network
 from annotate_select.features.training import Epoch, Trainer
 from annotate_select.files import digest, write_whole
+from annotate_select.pool.decode import DECODING
 from annotate_select.progress import Progress, silent
 
 __all__ = ["Autoencoder", "AutoencoderConfig"]
@@ -125,7 +126,7 @@ class Autoencoder:
             "kind": "autoencoder",
             "architecture": self.config.architecture(),
             "weights": weights_digest(self._fitted().encoder.state_dict()),
-            "preprocessing": "shorter side to image_size, centre crop, RGB / 255",
+            "preprocessing": DECODING,
             "trained_on": self.trained_on,
         }
         return found if self.labels is None else {**found, "labels": self.labels}

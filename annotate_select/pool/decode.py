@@ -15,8 +15,11 @@ from annotate_select.pool import reader, tones
 from annotate_select.pool.fingerprint import open_unchanged
 from annotate_select.pool.parallel import in_order
 
-__all__ = ["decode", "decode_many", "open_image", "read_image", "read_with_header", "square"]
+__all__ = ["DECODING", "decode", "decode_many", "open_image", "read_image", "read_with_header", "square"]
 
+# Part of every encoder's definition: whoever changes the pixels that `decode` returns changes these words, too, so that
+# features of the old pixels and of the new ones are never taken for one another.
+DECODING = "shorter side to image_size, centre crop, RGB / 255"
 ORIENTATION = 0x0112  # EXIF 2.32, section 4.6.4
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from annotate_select.errors import ChangedImage, ImageError
+from annotate_select.files import digest
 from annotate_select.pool import decode as decoding
-from annotate_select.pool.decode import decode, decode_many, open_image, square
+from annotate_select.pool.decode import DECODING, decode, decode_many, open_image, square
 from annotate_select.pool.inspect import inspect
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -309,3 +310,10 @@ def test_only_the_bytes_of_a_fingerprint_are_decoded(tmp_path: Path) -> None:
     assert np.array_equal(first, decode(paths[0], 8))
     assert isinstance(second, ChangedImage)
     assert type(third) is ImageError
+
+
+def test_pixels_and_their_name_in_definitions_change_together(tmp_path: Path) -> None:
+    pixels = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3) * 7919 % 251
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "image.png")
+    found = digest(decode(tmp_path / "image.png", 16).tobytes())
+    assert (DECODING, found) == ("shorter side to image_size, centre crop, RGB / 255", "04f282eaa79ea556")

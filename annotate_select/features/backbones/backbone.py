@@ -21,6 +21,7 @@ from annotate_select.features.backbones.torchvision_models import torchvision_mo
 from annotate_select.features.encoder import Measured, chosen_device, loading, weights_digest
 from annotate_select.features.images import Images
 from annotate_select.files import write_whole
+from annotate_select.pool.decode import DECODING
 
 __all__ = ["SCHEMES", "Backbone"]
 
@@ -79,7 +80,7 @@ class Backbone(Measured):
             "weights": self._weights,
             "image_size": self._size,
             "preprocessing": {
-                "crop": "shorter side to image_size, centre crop, RGB / 255",
+                "crop": DECODING,
                 "mean": self.mean,
                 "std": self.std,
             },

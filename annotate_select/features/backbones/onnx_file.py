@@ -17,6 +17,7 @@ from annotate_select.features.backbones.sessions import open_session, run_sessio
 from annotate_select.features.encoder import Measured, loading
 from annotate_select.features.images import Images
 from annotate_select.files import digest, write_whole
+from annotate_select.pool.decode import DECODING
 
 __all__ = ["OnnxFile"]
 
@@ -54,7 +55,7 @@ class OnnxFile(Measured):
     def definition(self) -> dict[str, object]:
         """Return all that decides the features: the file's bytes, the size and the preprocessing."""
         preprocessing = {
-            "crop": "shorter side to image_size, centre crop, RGB / 255",
+            "crop": DECODING,
             "mean": self._mean,
             "std": self._std,
         }
