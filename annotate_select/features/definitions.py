@@ -48,9 +48,13 @@ def plain(definition: Mapping[str, object]) -> object:
 
 
 def differences(old: Mapping[str, object], new: Mapping[str, object]) -> str:
-    """Name the fields of two definitions that differ, inner ones as `outer.inner`."""
+    """Name the fields of two definitions that differ, inner ones as `outer.inner`, the outermost first."""
     before, after = dict(_flat(old)), dict(_flat(new))
-    names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+    names = [
+        name
+        for name in sorted(before | after, key=lambda name: (name.count("."), name))
+        if before.get(name) != after.get(name)
+    ]
     parts = [f"{name}: {before.get(name, 'nothing')} stored, {after.get(name, 'nothing')} asked" for name in names]
     return listed(parts, most=5)
 
