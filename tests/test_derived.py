@@ -142,8 +142,13 @@ def test_a_model_of_another_project_brings_its_encoder(trained_root: Path, other
             known = {one.image: max(one.probabilities.values()) for one in source.predict(photos)}
         best = dict(zip(found.keys, found.array.max(axis=1).tolist(), strict=True))
         assert {key: round(value, 3) for key, value in best.items()} == pytest.approx(known, abs=2e-3)
+
+
+def test_what_a_model_does_not_give_is_refused_before_anything_is_encoded(trained_root: Path, other_root: Path) -> None:
+    with Project.open(other_root) as project:
         with pytest.raises(FeaturesError, match="probabilities or logits, got 'penultimate'"):
             project.embed(f"model:{trained_root}:penultimate", name="p")
+        assert project.features_list() == []
 
 
 def test_an_encoder_that_cannot_be_brought_is_explained(trained_root: Path, other_root: Path, tmp_path: Path) -> None:

@@ -18,9 +18,18 @@ from annotate_select.errors import FeaturesError, LearningError
 from annotate_select.files import digest
 from annotate_select.learning.head import Head
 
-__all__ = ["OUTPUTS", "Concatenation", "Derived", "ModelOutput", "Part", "derived_parts", "load_derived"]
+__all__ = [
+    "OUTPUTS",
+    "Concatenation",
+    "Derived",
+    "ModelOutput",
+    "Part",
+    "derived_parts",
+    "load_derived",
+    "require_output",
+]
 
-OUTPUTS = ("probabilities", "logits")
+OUTPUTS = ("probabilities", "logits")  # the first where nothing else is asked for
 LEAST = 1e-7  # probability whose logarithm is taken: float32 tells no smaller one from 0
 
 
@@ -96,11 +105,7 @@ class ModelOutput(Derived):
 
     def __init__(self, part: Part, head: Head, classes: Sequence[str], output: str) -> None:
         super().__init__([part])
-        if output not in OUTPUTS:
-            raise FeaturesError(
-                f"a linear model gives {' or '.join(OUTPUTS)}, got {output!r}: it has no layer before its last"
-            )
-        self.head, self.classes, self.output = head, list(classes), output
+        self.head, self.classes, self.output = head, list(classes), require_output(output)
 
     @property
     def dim(self) -> int:
@@ -123,6 +128,15 @@ class ModelOutput(Derived):
     def save(self, folder: Path) -> None:
         """Write the model's weights."""
         (folder / "weights.safetensors").write_bytes(self.head.to_bytes())
+
+
+def require_output(output: str) -> str:
+    """Return what is to be taken of a linear model. Raises FeaturesError where it gives no such thing."""
+    if output not in OUTPUTS:
+        raise FeaturesError(
+            f"a linear model gives {' or '.join(OUTPUTS)}, got {output!r}: it has no layer before its last"
+        )
+    return output
 
 
 def derived_parts(definition: Mapping[str, object]) -> list[Part]:

@@ -14,7 +14,15 @@ from annotate_select.errors import FeaturesError, LearningError
 from annotate_select.features.brought import bring
 from annotate_select.features.compressed import MOST_ROWS, Compressed
 from annotate_select.features.definitions import differences
-from annotate_select.features.derived import Concatenation, Derived, ModelOutput, Part, derived_parts
+from annotate_select.features.derived import (
+    OUTPUTS,
+    Concatenation,
+    Derived,
+    ModelOutput,
+    Part,
+    derived_parts,
+    require_output,
+)
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.learning.head import Head
@@ -37,8 +45,7 @@ COMPRESSED = "compressed:"  # begins the name of an encoder of latents
 MODEL = "model:"  # begins that of what a model says
 
 ROWS = 4096  # read and scaled together
-OUTPUT = "probabilities"  # what is taken of a model where nothing else is asked for
-_TAKEN = re.compile(r":(probabilities|logits|penultimate)$")
+_TAKEN = re.compile(r":(\w+)$")
 
 
 def is_derived(encoder: str) -> bool:
@@ -52,7 +59,7 @@ def derived_name(encoder: str) -> str:
         return encoder.replace(COMPRESSED, "compressed-")
     if not encoder.startswith(MODEL):
         return encoder
-    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix(MODEL)))
+    folder, _ = _asked(encoder)
     return re.sub(r"[^A-Za-z0-9._-]", "-", f"{folder.parent.parent.name}-model-{folder.name}").lstrip("._-")
 
 
@@ -62,7 +69,7 @@ def make_derived(store: FeatureStore, encoder: str) -> Concatenation | ModelOutp
     Raises FeaturesError when a part is not there; that of a model is what `model_part` names.
     """
     if encoder.startswith(MODEL):
-        return _model(store, encoder.removeprefix(MODEL))
+        return _model(store, encoder)
     names = encoder.split("+")
     if len(names) < 2 or "" in names or len(set(names)) < len(names):
         raise FeaturesError(f"{encoder!r} must name two or more different features with + between them")
@@ -75,7 +82,7 @@ def model_part(store: FeatureStore, encoder: str) -> str:
     Where there are none, the encoder comes from the model's own project, under a new name. Raises FeaturesError when it
     cannot.
     """
-    folder = _model_folder(_TAKEN.sub("", encoder.removeprefix(MODEL)))
+    folder, _ = _asked(encoder)
     _, said = _read_model(folder)
     name, wanted = str(said["features"]), str(said["features_digest"])
     mine = _own(store, wanted)
@@ -189,12 +196,11 @@ def _command(name: str, definition: dict[str, object]) -> str:
     return f"annotate-select embed{f' --encoder {encoder}' if encoder else ''}{named}"
 
 
-def _model(store: FeatureStore, asked: str) -> ModelOutput:
-    taken = _TAKEN.search(asked)
-    folder = _model_folder(_TAKEN.sub("", asked))
+def _model(store: FeatureStore, encoder: str) -> ModelOutput:
+    folder, output = _asked(encoder)
     head, said = _read_model(folder)
-    part = _part(store, model_part(store, MODEL + asked))
-    return ModelOutput(part, head, [str(one) for one in said["classes"]], taken[1] if taken else OUTPUT)
+    part = _part(store, model_part(store, encoder))
+    return ModelOutput(part, head, [str(one) for one in said["classes"]], output)
 
 
 def _read_model(folder: Path) -> tuple[Head, dict[str, Any]]:
@@ -211,9 +217,15 @@ def _own(store: FeatureStore, wanted: str) -> str | None:
     return next((name for name in store.names() if digest(store.definition(name)) == wanted), None)
 
 
-def _model_folder(path: str) -> Path:
-    """Return the folder of a model: PATH itself, or the newest model of the project at PATH."""
+def _asked(encoder: str) -> tuple[Path, str]:
+    """Return the folder of the model in `model:PATH[:OUTPUT]`, PATH itself or the newest of a project, and the output.
+
+    Raises FeaturesError when there is no model, or it gives no such output.
+    """
+    path = encoder.removeprefix(MODEL)
+    found = _TAKEN.search(path)
+    output = require_output(found[1] if found else OUTPUTS[0])
     try:
-        return model_folder_at(path)
+        return model_folder_at(_TAKEN.sub("", path)), output
     except LearningError as error:
         raise FeaturesError(str(error)) from error
