@@ -15,6 +15,8 @@ from PIL import Image
 from annotate_select import Project
 from annotate_select.cli import cli
 from annotate_select.errors import FeaturesError
+from annotate_select.features.autoencoder import Autoencoder
+from annotate_select.steps import pictures
 
 SOURCE = """def encode(images):
     return images.mean(axis=(1, 2))
@@ -137,3 +139,23 @@ def test_features_that_tell_nothing_apart_are_said_to(project: Project) -> None:
     found, _ = project.features_health()
     assert found.agreement is None
     assert len(found.sentences()) == 1
+
+
+def test_images_that_do_not_fit_into_memory_are_learned_from_in_a_file(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = project.embed(dim=2, image_size=16)
+    taken: list[type] = []
+    fit = Autoencoder.fit
+
+    def watched(self: Autoencoder, images: np.ndarray, *rest: Any) -> Autoencoder:
+        taken.append(type(images))
+        return fit(self, images, *rest)
+
+    monkeypatch.setattr(Autoencoder, "fit", watched)
+    monkeypatch.setattr(pictures, "free_memory", lambda: 1000)
+    files = {path.name for path in project.root.iterdir()}
+    in_file = project.embed(name="again", dim=2, image_size=16)
+    assert taken == [np.memmap]
+    assert in_file.digest == in_memory.digest
+    assert {path.name for path in project.root.iterdir()} == files

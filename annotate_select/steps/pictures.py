@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,13 +14,15 @@ import numpy as np
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
 from annotate_select.errors import ChangedImage, FeaturesError, ImageError, listed
+from annotate_select.files import storage_errors
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress
 from annotate_select.steps.home import Home
 
-__all__ = ["BATCH", "Pictures", "bring_back", "image_paths"]
+__all__ = ["BATCH", "Pictures", "bring_back", "free_memory", "image_paths"]
 
 BATCH = 64  # images decoded and encoded together
+MOST_MEMORY = 0.5  # of what is free, for decoded images: learning from them takes some, too
 
 
 class Pictures:
@@ -42,7 +46,7 @@ class Pictures:
         self, positions: Sequence[int], size: int, progress: Progress, doing: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return which positions (m,) can be used, in their order, and their images (m, size, size, 3) uint8."""
-        found = np.empty((len(positions), size, size, 3), dtype=np.uint8)
+        found = _room((len(positions), size, size, 3), self._home.root)
         read: list[int] = []
         for done, (position, image) in enumerate(self._decoded(positions, size), start=1):
             if image is not None:
@@ -93,6 +97,27 @@ class Pictures:
             elif isinstance(image, ImageError):
                 self.unreadable[position] = str(image)
             yield position, None if isinstance(image, ImageError) else image
+
+
+def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """Return an array uint8 to fill: in memory where it takes no more than half of what is free, else in a file.
+
+    The file lies in `folder`, and is gone with the array. Raises StorageError when there is no space for it either.
+    """
+    free = free_memory()
+    if free is None or math.prod(shape) <= MOST_MEMORY * free:
+        return np.empty(shape, np.uint8)
+    with storage_errors(folder), tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
+def free_memory() -> int | None:
+    """Return how many bytes could be taken without swapping, None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
 
 
 def bring_back(home: Home) -> None:
