@@ -279,6 +279,7 @@ def test_a_job_runs_and_tells(project_root: Path) -> None:
         assert now is not None
         assert now.state == "failed"
         assert "no model 9" in now.message
+    deadline = time.monotonic() + 120
     while any(child.returncode is None for child in jobs._children.values()):  # nobody has to ask for the job again
         assert time.monotonic() < deadline
         time.sleep(0.01)
