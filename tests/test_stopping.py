@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from annotate_select.cli import cli
 from annotate_select.project import Project
+from annotate_select.steps import stop
+from annotate_select.trust.intervals import Interval
+from annotate_select.trust.stopping import Gain
 
 
 def more_labels(project: Project, truth: dict[str, str], n: int) -> None:
@@ -41,6 +45,28 @@ def test_rounds_are_gathered_until_there_is_something_to_say(project_root: Path,
 
         project.evaluate(1)  # an older model changes nothing of this
         assert project.stopping() == found
+
+
+def test_two_classes_that_labels_mix_up_are_named(
+    project_root: Path, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little = Gain(100, 0.001, Interval(-0.004, 0.006))
+    monkeypatch.setattr(stop, "expected_gain", lambda *_, **__: little)
+    with Project.open(project_root) as project:
+        project.evaluate()
+        assert project.status().enough is not None
+        exam = set(project.exam_keys())
+        shirts = {"T-Shirt": "Longsleeve", "Longsleeve": "T-Shirt"}
+        keys = [key for key in sorted(truth)[:120] if key not in exam]
+        turned = [key for key in keys if truth[key] in shirts][::3]
+        said = {key: shirts[truth[key]] if key in turned else truth[key] for key in keys}
+        project.annotate(said, annotator="ana")
+        project.train()
+        project.evaluate()
+        assert "Longsleeve and T-Shirt contradict each other" in str(project.status().enough)
+        found = project.stopping()
+        assert found is not None
+        assert found.mixed == ("Longsleeve", "T-Shirt")
 
 
 def test_the_commands_say_it(project_root: Path) -> None:

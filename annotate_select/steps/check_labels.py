@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,7 +24,7 @@ from annotate_select.trust.contradictions import contradictions
 from annotate_select.trust.label_errors import confident
 from annotate_select.trust.look_alikes import NEIGHBOURS
 
-__all__ = ["Competing", "Contradiction", "Doubt", "LabelsReport", "check_labels"]
+__all__ = ["Competing", "Contradiction", "Doubt", "LabelsReport", "check_labels", "contradicting_classes"]
 
 RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own limits (Content Analysis, 2004, section 11.4.2)
 MOST = 100  # of a list
@@ -129,20 +131,38 @@ def _second_opinions(home: Home, features: str | None) -> Competing | None:
     return None if found is None else Competing(found.n, len(found.keys), found.keys)
 
 
+def contradicting_classes(home: Home) -> Counter[tuple[str, str]]:
+    """Count, of each two classes, labels of one that are confidently the other, and look-alikes labelled as both."""
+    known, names = evidence(home), home.config.classes
+    pairs: list[tuple[str, str]] = []
+    if known is not None:
+        pairs += [(names[label], names[taken]) for label, taken in _taken(home, known).tolist()]
+    with suppress(FeaturesError):  # several, and none is the project's: what the model knows is left
+        pairs += [(one.label, one.other_label) for one in _contradictions(home, None)]
+    return Counter((min(pair), max(pair)) for pair in pairs)
+
+
 def _confident(home: Home, known: Evidence | None) -> int | None:
-    """Count the labels that are confidently contradicted; audits, which chance chose, say what is usual."""
-    if known is None or len(known.ids) == 0:
-        return None
+    """Count the labels that are confidently contradicted; None where nothing could say so."""
+    return None if known is None or len(known.ids) == 0 else len(_taken(home, known))
+
+
+def _taken(home: Home, known: Evidence) -> np.ndarray:
+    """Return (k, 2) class numbers, of labels that are confidently contradicted and of what they are taken for.
+
+    Audits, which chance chose, say what is usual.
+    """
     state = standing(home, known.ids)
     rows = np.flatnonzero((state.labels != UNLABELLED) & state.in_pool & ~state.exam)
     if len(rows) == 0:
-        return None
+        return np.empty((0, 2), dtype=np.int64)
     labels = state.labels[rows]
     drawn = np.array([state.roles[row] == "audit" for row in rows.tolist()])
     found = confident(known.together[rows], labels, drawn)
     decided = [one.image_id for one in events.current_annotations(home.db) if one.kind == "final"]
     less = (known.together[rows].argmax(axis=1) != labels) & ~np.isin(state.ids[rows], decided)
-    return int((less & (found.taken >= 0) & (found.taken != labels)).sum())
+    against = less & (found.taken >= 0) & (found.taken != labels)
+    return np.stack([labels[against], found.taken[against]], axis=1)
 
 
 def _doubt(home: Home, item: ReviewItem, known: Evidence | None) -> Doubt:

@@ -9,6 +9,7 @@ import numpy as np
 
 from annotate_select.files import write_whole
 from annotate_select.steps.basis import outdated
+from annotate_select.steps.check_labels import contradicting_classes
 from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_rows import exam_rows
@@ -20,6 +21,7 @@ from annotate_select.trust.stopping import LAST, Stopping, advise, expected_gain
 
 __all__ = ["conclude", "stopping_of"]
 
+FEWEST = 3  # labels that contradict each other about two classes before these are named
 LOOKED_AT = 2_000  # unlabelled images on which successive models are compared
 
 
@@ -44,7 +46,10 @@ def conclude(home: Home, report: ExamReport) -> Stopping | None:
     free, measured = _unlabelled(exam.state), array[exam.rows]
     right = np.array([said(home, one, exam.ids, measured).argmax(axis=1) == exam.labels for one in same])
     gain = expected_gain(np.array([one.labels for one in same]), right, seed=home.config.seed)
-    found = advise(report, [one.labels for one in same], gain, _agreement(home, same, array[free]))
+    labels, agreement = [one.labels for one in same], _agreement(home, same, array[free])
+    found = advise(report, labels, gain, agreement)
+    if found.advice == "little":
+        found = advise(report, labels, gain, agreement, _mixed(home))
     write_whole(model_folder(home, newest.number) / STOPPING, json.dumps(found.as_dict(), indent=1))
     return found
 
@@ -62,6 +67,12 @@ def _unlabelled(state: Standing) -> np.ndarray:
     """Return some rows without a label, the same ones from round to round as long as they have none."""
     free = np.flatnonzero((state.labels == UNLABELLED) & state.in_pool & ~state.exam)
     return np.sort(free[np.argsort(state.tokens[free], kind="stable")[:LOOKED_AT]])
+
+
+def _mixed(home: Home) -> tuple[str, str] | None:
+    """Return the two classes that labels contradict each other about most, by `check labels`; None of too few."""
+    most = contradicting_classes(home).most_common(1)
+    return most[0][0] if most and most[0][1] >= FEWEST else None
 
 
 def _agreement(home: Home, trained: list[TrainedModel], unlabelled: np.ndarray) -> list[float]:

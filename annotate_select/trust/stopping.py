@@ -37,7 +37,8 @@ class Stopping:
     """What there is to say on whether to go on, and the sentence that says it.
 
     `agreement` is Cohen's kappa of the last successive models, oldest first, on images nobody labelled; `weakest` the
-    class that the model finds least surely; None, or empty, where there is nothing yet to say it from.
+    class that the model finds least surely; `mixed` the two classes that labels contradict each other about most, where
+    more labels bring little; None, or empty, where there is nothing yet to say it from.
     """
 
     advice: Advice
@@ -47,6 +48,7 @@ class Stopping:
     agreement: tuple[float, ...]
     weakest: str | None
     sentence: str
+    mixed: tuple[str, str] | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -61,6 +63,8 @@ class Stopping:
             ends = cast("dict[str, float]", gain["interval"])
             gain_read = Gain(cast("int", gain["ahead"]), cast("float", gain["expected"]), Interval(**ends))
         plain["gain"] = gain_read if gain is not None else None
+        mixed = cast("Sequence[str] | None", plain.get("mixed"))
+        plain["mixed"] = None if mixed is None else (mixed[0], mixed[1])
         plain["agreement"] = tuple(cast("Sequence[float]", plain["agreement"]))
         return cls(**plain)  # type: ignore[arg-type]
 
@@ -108,12 +112,22 @@ def kappa(first: np.ndarray, second: np.ndarray, n_classes: int) -> float:
     return 1.0 if chance >= 1 else (float(table.trace()) - chance) / (1 - chance)
 
 
-def advise(report: ExamReport, labels: Sequence[int], gain: Gain | None, agreement: Sequence[float]) -> Stopping:
-    """Put exam, pass mark, expected gain and agreement into one sentence; never by accuracy on picked images."""
+def advise(
+    report: ExamReport,
+    labels: Sequence[int],
+    gain: Gain | None,
+    agreement: Sequence[float],
+    mixed: tuple[str, str] | None = None,
+) -> Stopping:
+    """Put exam, pass mark, expected gain and agreement into one sentence; never by accuracy on picked images.
+
+    `mixed` are two classes that labels contradict each other about, said where more labels bring little.
+    """
     weakest = _weakest(report)
     advice = _advice(report, gain)
-    sentence = _sentence(report, advice, len(labels), gain, agreement, weakest)
-    return Stopping(advice, len(labels), labels[-1], gain, tuple(agreement), weakest, sentence)
+    mixed = mixed if advice == "little" else None
+    sentence = _sentence(report, advice, len(labels), gain, agreement, weakest, mixed)
+    return Stopping(advice, len(labels), labels[-1], gain, tuple(agreement), weakest, sentence, mixed)
 
 
 def _advice(report: ExamReport, gain: Gain | None) -> Advice:
@@ -139,6 +153,7 @@ def _sentence(
     gain: Gain | None,
     agreement: Sequence[float],
     weakest: str | None,
+    mixed: tuple[str, str] | None,
 ) -> str:
     if advice == "reached":
         return "the pass mark is reached: for that, no more labels are needed"
@@ -156,6 +171,11 @@ def _sentence(
     last = list(agreement)[-3:]
     if len(last) == 3 and np.mean(last) >= SETTLED:
         return f"enough: {promised}, and the last models agree on what nobody labelled"
+    if mixed is not None:
+        return (
+            f"labels are no longer the problem: {promised}; {mixed[0]} and {mixed[1]} contradict each other: agree on "
+            "what is which, look at Likely wrong on the Review page, or merge the two"
+        )
     return (
         f"more labels bring little: {promised}; if that is not good enough, other features or clearer classes help more"
     )

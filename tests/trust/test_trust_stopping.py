@@ -114,3 +114,12 @@ def test_a_mark_that_is_reached_ends_it() -> None:
         "the pass mark is reached: for that, no more labels are needed",
     )
     assert advise(report(right=80, mark=0.8), [100], None, []).advice == "early"
+
+
+def test_classes_that_contradict_each_other_are_named_where_more_labels_bring_little() -> None:
+    little, much = Gain(100, 0.001, Interval(-0.004, 0.006)), Gain(100, 0.03, Interval(0.01, 0.05))
+    found = advise(report(), [100, 150, 200], little, [0.9, 0.9, 0.9], ("dent", "ok"))
+    assert "labels are no longer the problem" in found.sentence
+    assert "dent and ok contradict each other" in found.sentence
+    assert Stopping.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    assert advise(report(), [100, 150, 200], much, [0.9, 0.9, 0.9], ("dent", "ok")).mixed is None
