@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from annotate_select.annotations.images import pool_table
 from annotate_select.pool.looks import LOOKS, looks_of_files
-from annotate_select.progress import Progress, silent
+from annotate_select.progress import Progress
 from annotate_select.project import Project
 from annotate_select.steps import appearance
 from annotate_select.steps.appearance import Appearance
@@ -20,9 +22,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the files that are read, call by call."""
     counts: list[int] = []
 
-    def counted(paths: Sequence[Path], side: int, progress: Progress = silent) -> np.ndarray:
+    def counted(paths: Sequence[Path], side: int, progress: Progress, fingerprints: Sequence[str]) -> np.ndarray:
         counts.append(len(paths))
-        return looks_of_files(paths, side, progress)
+        return looks_of_files(paths, side, progress, fingerprints)
 
     monkeypatch.setattr(appearance, "looks_of_files", counted)
     return counts
@@ -65,3 +67,17 @@ def test_predict_reads_the_pool_once(project_root: Path, read: list[int]) -> Non
         found = [project.predict([image])[0].novelty for _ in range(2)]
         assert found[0] == found[1]
         assert len(read) == 1
+
+
+def test_a_file_of_other_bytes_by_now_is_not_read(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    some = sorted((Path(__file__).parents[1] / "sample_data" / "images").iterdir())[:4]
+    for file in some:
+        shutil.copy(file, photos)
+    with Project.create(tmp_path / "other", classes=["a", "b"]) as project:
+        project.add(photos)
+        shutil.copy(some[1], photos / some[0].name)
+        table = pool_table(project._home.db)
+        found = Appearance(project._home, table.ids)(np.arange(4))
+        np.testing.assert_array_equal(np.isnan(found).all(axis=1), [key == some[0].name for key in table.keys])

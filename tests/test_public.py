@@ -48,15 +48,18 @@ def test_importing_loads_nothing_heavy(code: str) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
-def test_help_and_import_take_under_half_a_second_of_processor_time() -> None:
-    # processor time, best of three: the machine may be busy with other things
+def test_importing_takes_little_more_than_what_it_stands_on() -> None:
+    """Processor time, best of five in turn, against the libraries that no command does without: machines differ."""
     code = "import resource, {0}; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)"
-    for module in ("annotate_select", "annotate_select.cli"):
-        runs = [
-            float(subprocess.run([sys.executable, "-c", code.format(module)], capture_output=True, text=True).stdout)
-            for _ in range(3)
-        ]
-        assert min(runs) < 0.5, (module, runs)
+    taken: dict[str, float] = {}
+    for _ in range(5):
+        for modules in ("sqlalchemy, pydantic, click", "annotate_select", "annotate_select.cli"):
+            command = [sys.executable, "-c", code.format(modules)]
+            seconds = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            taken[modules] = min(seconds, taken.get(modules, seconds))
+    stands_on = taken["sqlalchemy, pydantic, click"]
+    assert taken["annotate_select.cli"] < 2 * stands_on, taken
+    assert taken["annotate_select"] < 0.3 * stands_on, taken
 
 
 def test_version_agrees_everywhere() -> None:

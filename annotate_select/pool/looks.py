@@ -55,10 +55,15 @@ def looks(images: np.ndarray) -> np.ndarray:
     return np.concatenate(found) if found else np.empty((0, len(LOOKS)))
 
 
-def looks_of_files(paths: Sequence[Path], side: int = SIDE, progress: Progress = silent) -> np.ndarray:
-    """Return (b, looks) of files read at `side` pixels, NaN for those that cannot be read."""
+def looks_of_files(
+    paths: Sequence[Path], side: int = SIDE, progress: Progress = silent, fingerprints: Sequence[str] | None = None
+) -> np.ndarray:
+    """Return (b, looks) of files read at `side` pixels, NaN for those that cannot be read.
+
+    With `fingerprints`, one a file, those that hold other bytes by now are not read either.
+    """
     found = np.full((len(paths), len(LOOKS)), np.nan)
-    for at, image in decode_many(paths, side):
+    for at, image in decode_many(paths, side, fingerprints=fingerprints):
         if not isinstance(image, ImageError):
             found[at] = looks(image[None])[0]
         progress("looking at images", at + 1, len(paths), "")

@@ -65,8 +65,9 @@ class Appearance:
         found[places >= 0] = kept.columns["looks"][places[places >= 0]]
         missing = np.flatnonzero(places < 0)
         if len(missing):
-            paths = image_paths(self._home, table, [at[one] for one in missing.tolist()])
-            found[missing] = looks_of_files(paths, self._side, self._progress)
+            unread = [at[one] for one in missing.tolist()]
+            paths, prints = image_paths(self._home, table, unread), [table.fingerprints[one] for one in unread]
+            found[missing] = looks_of_files(paths, self._side, self._progress, prints)
             fresh = missing[np.isfinite(found[missing]).all(axis=1)]
             if len(fresh):
                 kept.with_more(wanted[fresh], {"looks": found[fresh]}, []).write(path, VERSION)
