@@ -128,7 +128,9 @@ def test_status_counts_them_and_does_not_ask_to_train_on_them(project: Project, 
     project.annotate({key: truth[key] for key in made.to_label})
     status = project.status()
     assert status.active_labelled == len(made.to_label)
-    assert status.advice == "choose the next batch: annotate-select select"
+    assert status.advice.startswith("measure the model again, for the exam's labels have changed since")
+    project.evaluate()
+    assert project.status().advice == "choose the next batch: annotate-select select"
 
 
 def test_the_exam_grows_as_if_it_were_not_there(project: Project, truth: dict[str, str], tmp_path: Path) -> None:
