@@ -8,7 +8,7 @@ import numpy as np
 
 from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
-from annotate_select.steps.basis import basis, outdated
+from annotate_select.steps.basis import basis, outdated, read_stopping
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 
@@ -146,10 +146,8 @@ def _feature_names(home: Home) -> list[str]:
 
 
 def _enough(home: Home) -> str | None:
-    from annotate_select.steps.stop import stopping_of
-
-    found = stopping_of(home)
-    return None if found is None else found.sentence
+    found = read_stopping(home)
+    return None if found is None else str(found["sentence"])
 
 
 def _advised(facts: Status, trained: list[TrainedModel]) -> Status:

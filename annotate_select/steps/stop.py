@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from annotate_select.files import write_whole
-from annotate_select.steps.basis import outdated
+from annotate_select.steps.basis import read_stopping
 from annotate_select.steps.check_labels import contradicting_classes
 from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.embed import open_features
@@ -56,11 +56,8 @@ def conclude(home: Home, report: ExamReport) -> Stopping | None:
 
 def stopping_of(home: Home) -> Stopping | None:
     """Return what was last said; None where the newest model has not been evaluated, or its result no longer holds."""
-    trained = models(home)
-    file = model_folder(home, trained[-1].number) / STOPPING if trained else None
-    if file is None or not file.exists() or outdated(home, trained[-1].number) is not None:
-        return None
-    return Stopping.from_dict(json.loads(file.read_text()))
+    found = read_stopping(home)
+    return None if found is None else Stopping.from_dict(found)
 
 
 def _unlabelled(state: Standing) -> np.ndarray:
