@@ -102,7 +102,9 @@ def test_a_second_check_measures_only_what_is_new(project: Project, monkeypatch:
 
     asked: list[int] = []
     whole = measures.measure_many
-    monkeypatch.setattr(measures, "measure_many", lambda paths: asked.append(len(paths)) or whole(paths))
+    monkeypatch.setattr(
+        measures, "measure_many", lambda paths, **more: asked.append(len(paths)) or whole(paths, **more)
+    )
     with project:
         first = project.check.shortcuts()
         again = project.check.shortcuts()

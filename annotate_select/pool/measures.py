@@ -17,6 +17,7 @@ from annotate_select.errors import ImageError
 from annotate_select.pool import reader
 from annotate_select.pool.decode import read_image
 from annotate_select.pool.exif import camera_and_time
+from annotate_select.pool.fingerprint import open_unchanged
 from annotate_select.pool.parallel import in_order
 
 __all__ = ["NUMBERS", "TEXTS", "Measured", "jpeg_quality", "measure", "measure_many"]
@@ -58,16 +59,26 @@ class Measured:
     texts: tuple[str, ...]
 
 
-def measure_many(paths: Sequence[Path], workers: int | None = None) -> Iterator[tuple[int, Measured | ImageError]]:
-    """Measure files on all cores; yield (position, measures or the ImageError) in order."""
-    return in_order(_measured_or_error, paths, workers)
+def measure_many(
+    paths: Sequence[Path], workers: int | None = None, fingerprints: Sequence[str] | None = None
+) -> Iterator[tuple[int, Measured | ImageError]]:
+    """Measure files on all cores; yield (position, measures or the ImageError) in order.
+
+    With `fingerprints`, one a file, a file that holds other bytes is a ChangedImage.
+    """
+    prints: Sequence[str | None] = [None] * len(paths) if fingerprints is None else fingerprints
+    return in_order(_measured_or_error, list(zip(paths, prints, strict=True)), workers)
 
 
-def measure(path: Path) -> Measured:
-    """Measure one file, its pixels at 128 on the longer side; raises ImageError with a short reason."""
-    with reader.open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
+def measure(path: Path, fingerprint: str | None = None) -> Measured:
+    """Measure one file, its pixels at 128 on the longer side, with a fingerprint just the bytes that have it.
+
+    Raises ChangedImage when the file holds others, ImageError with a short reason when it cannot be read.
+    """
+    with reader.open_file(path) if fingerprint is None else open_unchanged(path, fingerprint) as file:
         with reader.reasons():
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             opened = reader.identify(file)
             quality = jpeg_quality(getattr(opened, "quantization", None))
             texts = (opened.format or "", *camera_and_time(opened))
@@ -89,11 +100,11 @@ def jpeg_quality(tables: dict[int, list[int]] | None) -> float:
     return float(quality[np.abs(sums - sum(tables[min(tables)])).argmin()])
 
 
-def _measured_or_error(path: Path) -> Measured | ImageError:
+def _measured_or_error(item: tuple[Path, str | None]) -> Measured | ImageError:
     try:
-        return measure(path)
+        return measure(*item)
     except ImageError as error:
-        return ImageError(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
+        return type(error)(str(error))  # a new one: the caught one's traceback would keep the pixels in memory
 
 
 def _seen(image: Image.Image) -> list[float]:

@@ -58,7 +58,8 @@ def measures(home: Home, table: PoolTable, rows: Sequence[int], *, progress: Pro
     damaged: dict[str, str] = {}
     pending = list(missing.items())
     paths = image_paths(home, table, [row for _, row in pending])
-    for done, (at, one) in enumerate(measure_many(paths), start=1):
+    contents = [table.fingerprints[row] for _, row in pending]
+    for done, (at, one) in enumerate(measure_many(paths, fingerprints=contents), start=1):
         prints, row = pending[at]
         if isinstance(one, ImageError):
             damaged[table.keys[row]] = str(one)

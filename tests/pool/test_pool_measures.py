@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotate_select.errors import ImageError
+from annotate_select.errors import ChangedImage, ImageError
+from annotate_select.pool.inspect import inspect
 from annotate_select.pool.measures import NUMBERS, TEXTS, jpeg_quality, measure, measure_many
 
 
@@ -94,3 +95,14 @@ def test_a_damaged_file_is_an_error_and_stops_no_other(tmp_path: Path) -> None:
         measure(broken)
     found = [one for _, one in measure_many([whole, broken, tmp_path / "gone.jpg", whole])]
     assert [isinstance(one, ImageError) for one in found] == [False, True, True, False]
+
+
+def test_other_bytes_than_were_added_are_not_measured(tmp_path: Path) -> None:
+    file = saved(tmp_path / "one.png", np.zeros((8, 8, 3)))
+    print_of = inspect(file).fingerprint
+    np.testing.assert_array_equal(measure(file, print_of).numbers, measure(file).numbers)
+    saved(file, np.full((8, 8, 3), 255))
+    (changed,) = measure_many([file], fingerprints=[print_of])
+    assert isinstance(changed[1], ChangedImage)
+    with pytest.raises(ChangedImage, match="has changed since it was added"):
+        measure(file, print_of)
