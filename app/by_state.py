@@ -43,7 +43,7 @@ def replies(told: object, before: Mapping[str, object] | None) -> dict[str, obje
         return dict(before) if before else None
     if before is not None and before["n"] == told.get("n"):
         return dict(before)
-    known = {one["id"]: one for one in before["replies"]} if before is not None else {}  # type: ignore[attr-defined]
+    known = {one["id"]: one for one in before["replies"]} if before is not None else {}  # type: ignore[attr-defined]  # `before` is a JSON value
     asked = [one for one in calls[:MOST_CALLS] if isinstance(one, Mapping) and _is_call(one)]
     with start_blocking_portal() as portal:  # an event loop of its own, whatever runs in this thread
         fresh = portal.call(_all, [one for one in asked if one["id"] not in known])

@@ -180,7 +180,7 @@ def _made(config: AutoencoderConfig) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = Network(config)
-    return network.to(chosen_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(chosen_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # as in runtime.py
 
 
 def _record(labels: np.ndarray) -> dict[str, object]:

@@ -277,7 +277,7 @@ def _step(
         rebuilt = network.decoder(network.encoder(_noisy(x, generator)))
     loss = F.mse_loss(rebuilt.float(), x)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's has no types
     optimizer.step()
 
 

@@ -91,7 +91,7 @@ class AutoencoderConfig:
         if "kind" not in stored:
             stored = {**stored, "kind": "joint" if stored.get("invariance", 1.0) else "plain"}
         stored = {"parts": "thirds", **stored}
-        return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})  # type: ignore[arg-type]
+        return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})  # type: ignore[arg-type]  # values as they were written
 
 
 class DictionaryEncoder(nn.Module):
@@ -119,7 +119,7 @@ class DictionaryEncoder(nn.Module):
     def code(self, x: Tensor) -> Tensor:
         """Return the answers (b, parts x atoms) of images (b, 3, H, W) in 0..1."""
         codes = []
-        for part in x.contiguous(memory_format=torch.channels_last).split(AT_ONCE):  # type: ignore[no-untyped-call]
+        for part in x.contiguous(memory_format=torch.channels_last).split(AT_ONCE):  # type: ignore[no-untyped-call]  # torch's has no types
             deviation = contrasts(part, self.patch, self.stride)[1]  # (b, 1, h, w)
             answers = F.conv2d(part - 0.5, self.filters, stride=self.stride)  # (b, atoms, h, w); filters sum to 0
             answers = answers.div_(deviation).sub_(self.threshold[:, None, None]).relu_()
@@ -171,7 +171,7 @@ class Encoder(nn.Module):
         if x.shape[-1] != LAST:
             x = self.pool(x)  # (b, c, 4, 4)
         if x.requires_grad:  # or every layer before goes through its slopes in the wrong order
-            x.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+            x.register_hook(_channels_last)  # type: ignore[no-untyped-call]  # torch's has no types
         return x.flatten(1)
 
 

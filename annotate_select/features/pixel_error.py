@@ -36,7 +36,7 @@ class _PixelError(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, logits: Tensor, x: Tensor, side: int) -> Tensor:
         slopes, squares = [], logits.new_zeros((), dtype=torch.float32)
-        for some, wanted in zip(logits.split(AT_ONCE), x.split(AT_ONCE), strict=True):  # type: ignore[no-untyped-call]
+        for some, wanted in zip(logits.split(AT_ONCE), x.split(AT_ONCE), strict=True):  # type: ignore[no-untyped-call]  # torch's has no types
             made = some.float().sigmoid()
             off = made - tiled(wanted, side)
             squares += torch.linalg.vector_norm(off).square()
@@ -47,5 +47,5 @@ class _PixelError(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None, None]:
-        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch sets it
         return slope * above.to(slope.dtype), None, None

@@ -154,7 +154,7 @@ class Trainer:
         if told is not None:
             loss = loss + self.config.supervised * TOLD_WEIGHT * self._told(told, generator)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's has no types
         nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_STEP)
         self.optimizer.step()
         return self._finite(float(loss.detach()), number)

@@ -12,7 +12,7 @@ from annotate_select.errors import LearningError
 from annotate_select.files import digest
 from annotate_select.steps.home import Home
 from annotate_select.steps.marks import declared
-from annotate_select.steps.models import STOPPING, model_folder, models
+from annotate_select.steps.models import STOPPING, model_folder
 from annotate_select.steps.rules import FILE as RULES
 
 __all__ = ["RESULT", "basis", "outdated", "read_result", "read_stopping"]
@@ -70,13 +70,7 @@ def read_result(home: Home, number: int) -> dict[str, Any] | None:
         raise LearningError(f"{path} is damaged ({error}); delete it, and run `annotate-select evaluate`") from error
 
 
-def read_stopping(home: Home) -> dict[str, Any] | None:
-    """Return what was last said of whether more labels are worth it, as it was written.
-
-    None where the newest model has not been evaluated, or its result no longer holds.
-    """
-    trained = models(home)
-    file = model_folder(home, trained[-1].number) / STOPPING if trained else None
-    if file is None or not file.exists() or outdated(home, trained[-1].number) is not None:
-        return None
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+def read_stopping(home: Home, number: int) -> dict[str, Any] | None:
+    """Return what was said after a model of whether more labels are worth it, as it was written; None where nothing."""
+    file = model_folder(home, number) / STOPPING
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None

@@ -101,6 +101,8 @@ def status(home: Home) -> Status:
     chosen = batches.batches(home.db)
     picked = batches.picked_ids(home.db)
     trained = models(home)
+    past = outdated(home, trained[-1].number) if trained else None
+    told = read_stopping(home, trained[-1].number) if trained and past is None else None
     facts = Status(
         name=home.config.name,
         images=counts.get("ok", 0),
@@ -118,8 +120,8 @@ def status(home: Home) -> Status:
         models=len(trained),
         accuracy=trained[-1].exam_accuracy if trained else None,
         advice="",
-        enough=_enough(home),
-        outdated=outdated(home, trained[-1].number) if trained else None,
+        enough=None if told is None else str(told["sentence"]),
+        outdated=past,
     )
     return _advised(facts, trained)
 
@@ -143,11 +145,6 @@ def _feature_names(home: Home) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted({path.parent.name.rpartition("-")[0] for path in folder.glob("*/features.npy")})
-
-
-def _enough(home: Home) -> str | None:
-    found = read_stopping(home)
-    return None if found is None else str(found["sentence"])
 
 
 def _advised(facts: Status, trained: list[TrainedModel]) -> Status:

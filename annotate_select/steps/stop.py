@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from annotate_select.files import write_whole
-from annotate_select.steps.basis import read_stopping
+from annotate_select.steps.basis import outdated, read_stopping
 from annotate_select.steps.check_labels import contradicting_classes
 from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.embed import open_features
@@ -56,7 +56,10 @@ def conclude(home: Home, report: ExamReport) -> Stopping | None:
 
 def stopping_of(home: Home) -> Stopping | None:
     """Return what was last said; None where the newest model has not been evaluated, or its result no longer holds."""
-    found = read_stopping(home)
+    trained = models(home)
+    if not trained or outdated(home, trained[-1].number) is not None:
+        return None
+    found = read_stopping(home, trained[-1].number)
     return None if found is None else Stopping.from_dict(found)
 
 

@@ -66,7 +66,7 @@ class Stopping:
         mixed = cast("Sequence[str] | None", plain.get("mixed"))
         plain["mixed"] = None if mixed is None else (mixed[0], mixed[1])
         plain["agreement"] = tuple(cast("Sequence[float]", plain["agreement"]))
-        return cls(**plain)  # type: ignore[arg-type]
+        return cls(**plain)  # type: ignore[arg-type]  # values as they were written
 
 
 def expected_gain(labels: np.ndarray, right: np.ndarray, *, ahead: int = AHEAD, seed: int = 0) -> Gain | None:

@@ -83,7 +83,7 @@ class Verdict:
         rows = cast("Sequence[Mapping[str, object]]", values["requirements"])
         return cls(
             outcome=cast("Outcome", values["outcome"]),
-            requirements=tuple(Requirement(**row) for row in rows),  # type: ignore[arg-type]
+            requirements=tuple(Requirement(**row) for row in rows),  # type: ignore[arg-type]  # values as they were written
             confidence=cast("float", values["confidence"]),
         )
 

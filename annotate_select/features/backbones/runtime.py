@@ -31,7 +31,7 @@ class Runner:
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         """Put the network on its device."""
-        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack memory_format
         self._device = device
         self._session: Run | None = None
         self._undecided = device.type == "cpu"
