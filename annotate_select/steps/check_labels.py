@@ -174,7 +174,7 @@ def _doubt(home: Home, item: ReviewItem, known: Evidence | None) -> Doubt:
         number = home.config.classes.index(suggestion)
         model, alike = float(known.held_out[row, number]), round(NEIGHBOURS * float(known.neighbours[row, number]))
         why.append(f"to a model it is {suggestion} with {model:.0%}")
-        why += [f"so are {alike} of {NEIGHBOURS} look-alikes"] if alike else []
+        why += [f"so {'is' if alike == 1 else 'are'} {alike} of {NEIGHBOURS} look-alikes"] if alike else []
     else:
         why.append(f"to a model it is {suggestion} with {item.certainty or 0:.0%}")
     others = sum(item.votes.values()) - item.votes.get(label, 0)
