@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,22 @@ class Scores:
         report = evaluate(self._home, model)
         conclude(self._home, report)
         return report
+
+    def declare_mark(
+        self,
+        *,
+        accuracy: float | None = None,
+        recall: float | Mapping[str, float] | None = None,
+        confidence: float | None = None,
+    ) -> None:
+        """Declare the pass mark, best before a result is seen: shares the exam must prove, such as .9.
+
+        `recall` is one share for every class, or one each for some; without either there is no mark any more.
+        Raises ConfigError for shares outside 0 to 1, and for classes that the project does not have.
+        """
+        from annotate_select.steps.marks import declare
+
+        declare(self._home, accuracy, recall, confidence)
 
     def exam_report(self, path: str | Path | None = None, *, signed_by: str, model: int | None = None) -> SignedReport:
         """Write a model's exam as a signed-off HTML page, by default into reports/ of the project, and keep its record.

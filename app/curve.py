@@ -44,7 +44,10 @@ def chart(rounds: Sequence[Round], audit: AuditReport | None = None) -> alt.Laye
         if one.accuracy is not None or one.cv_accuracy is not None
     ]
     x = alt.X(
-        "labels:Q", title="labels trained on", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickMinStep=1)
+        "labels:Q",
+        title="labels trained on",
+        scale=alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(tickMinStep=1, format=",d"),
     )
     scale = alt.Scale(domain=[0, 1])
     y = alt.Y("accuracy:Q", title="accuracy", scale=scale, axis=alt.Axis(format="%"))

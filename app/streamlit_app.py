@@ -28,6 +28,10 @@ st.html(
     [data-testid="stMainBlockContainer"] { padding-left: 1.5rem; padding-right: 1.5rem; }
     [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > style) { display: none; }
     [data-testid="stStatusWidget"] { display: none; }
+    /* Seen only where a page takes long: otherwise it would flicker at every click. */
+    [data-testid="stLayoutWrapper"]:has(> .st-key-opening) { position: fixed; z-index: 1; width: auto; }
+    .st-key-opening { animation: 0.8s step-end opening; }
+    @keyframes opening { from { visibility: hidden; } to { visibility: visible; } }
     [data-testid="stHeaderActionElements"] { display: none; }
     /* White on a light blue is hard to read. */
     [data-testid^="stBaseButton-primary"] { color: light-dark(#fff, #101314); }
@@ -39,4 +43,9 @@ message = state.said()
 if message is not None:
     kind, text = message
     (st.error if kind == "error" else st.success)(text)
-page.run()
+opening = st.container(key="opening").empty()
+opening.html('<span role="status">Opening …</span>')
+try:
+    page.run()
+finally:
+    opening.empty()

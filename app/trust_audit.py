@@ -22,7 +22,6 @@ def audit_panel(project: Project) -> None:
         return
     number, found = compared
     st.write(f"With the labels of model {number}: {found.verdict}.")
-    st.caption(
-        f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images; "
-        f"models of {found.size:,} labels each, measured on the exam, many times over."
-    )
+    labels = f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images"
+    models = f"; models of {found.size:,} labels each, measured on the exam, many times over" if found.size else ""
+    st.caption(f"{labels}{models}.")

@@ -6,6 +6,7 @@ import streamlit as st
 from trust_copy import copy_compared
 from trust_grow import grow_exam
 from trust_looks import sentence
+from trust_mark import mark_form
 from trust_report import report_download
 from trust_second import second_exam
 
@@ -29,6 +30,7 @@ def exam_panel(project: Project) -> None:
         st.info("There is no exam yet; it is drawn when the project is prepared.")
     report = project.report()
     if report is None:
+        mark_form(project)
         grow_exam(project, status.exam_total)
         return
     interval = report.interval
@@ -39,7 +41,7 @@ def exam_panel(project: Project) -> None:
     st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
     _measured_again(project, report)
     if report.verdict is None:
-        st.caption("A pass mark (pass_accuracy, under exam in project.toml) turns this into a verdict.")
+        st.caption("A pass mark, declared below, turns this into a verdict.")
     else:
         show = {"pass": st.success, "fail": st.error, "undecided": st.info}[report.verdict.outcome]
         head, *lines = report.verdict.text().splitlines()
@@ -52,6 +54,7 @@ def exam_panel(project: Project) -> None:
     if status.models > 1:
         _progress(project)
     _pictures(report)
+    mark_form(project)
     grow_exam(project, status.exam_total)
     second_exam(project)
     copy_compared(project)

@@ -6,15 +6,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from annotate_select import config as settings
 from annotate_select.annotations.classes import current_names
 from annotate_select.errors import ExamError
 from annotate_select.files import write_whole
 from annotate_select.steps.home import Home, now
 from annotate_select.trust.verdict import Mark
 
-__all__ = ["declared", "mark_of", "mark_seen_at", "remember_mark"]
+__all__ = ["declare", "declared", "mark_of", "mark_seen_at", "remember_mark"]
 
 FILE = "exam-marks.json"  # which pass marks results were seen under, oldest first
+
+
+def declare(
+    home: Home, accuracy: float | None, recall: float | Mapping[str, float] | None, confidence: float | None
+) -> None:
+    """Write a pass mark into project.toml, in place of the one there; neither accuracy nor recall takes it away.
+
+    Raises ConfigError for shares outside 0 to 1, and for classes that the project does not have.
+    """
+    config = home.config
+    mark: dict[str, Any] = {
+        "pass_accuracy": accuracy,
+        "pass_recall": dict(recall) if isinstance(recall, Mapping) else recall,
+    }
+    if confidence is not None:
+        mark["pass_confidence"] = confidence
+    values = config.model_dump()
+    values["exam"] |= mark
+    home.save_config(settings.validated(values, "the pass mark"))
 
 
 def declared(home: Home) -> dict[str, Any] | None:

@@ -55,6 +55,11 @@ class Status:
     enough: str | None = None  # whether more labels are worth it, in a sentence
     outdated: str | None = None  # why the accuracy no longer holds, where it does not
 
+    @property
+    def to_label(self) -> int:
+        """How many images wait for a label: picks, and exams'."""
+        return self.waiting + self.exam_total - self.exam_labelled + self.active_total - self.active_labelled
+
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
         return asdict(self)
@@ -159,9 +164,8 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         return "compute features: annotate-select embed"
     if facts.exam_total == 0:
         return "draw the exam before anything is selected: annotate-select exam"
-    left = facts.waiting + facts.exam_total - facts.exam_labelled + facts.active_total - facts.active_labelled
-    if left:
-        return f"label the {left:,} images in the queue: annotate-select app"
+    if facts.to_label:
+        return f"label the {facts.to_label:,} images in the queue: annotate-select app"
     if facts.batches == 0:
         return "choose the first batch: annotate-select select"
     newest = trained[-1].labels if trained else 0

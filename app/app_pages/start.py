@@ -14,6 +14,7 @@ from panels import job_panel, start_job
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.recent import recent_projects
+from annotate_select.steps.status import Status
 
 
 def open_folder(folder: str) -> None:
@@ -37,13 +38,24 @@ def show_current(project: Project) -> None:
     if not running and status.images and not (status.batches and status.exam_total):
         command = creation.prepare_command(status.images)
         st.button("Prepare for labelling", type="primary", key="prepare", on_click=start_job, args=(project, *command))
-    elif status.batches and st.button("Start labelling", type="primary", key="start_labelling", disabled=running):
-        st.switch_page("app_pages/label.py")
+    elif status.batches:
+        label, page = next_page(status)
+        if st.button(label, type="primary", key="go_on", disabled=running):
+            st.switch_page(page)
     with st.expander("Add images", expanded=status.images == 0):
         more_images(project, disabled=running)
     with st.expander("Classes: what each is, its colour and key"):
         class_forms(project)
     st.button("Close this project", on_click=state.close, key="close_project")
+
+
+def next_page(status: Status) -> tuple[str, str]:
+    """Return what the button to go on says, and the page it opens: what `status.advice` says is next."""
+    if status.to_label:
+        return "Start labelling", "app_pages/label.py"
+    if status.advice.startswith("measure"):
+        return "Measure the model", "app_pages/trust.py"
+    return "Train and pick the next batch", "app_pages/batch.py"
 
 
 def show_open() -> None:

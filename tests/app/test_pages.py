@@ -78,6 +78,17 @@ def test_every_page_opens_with_a_project(page: str, shown: str, project: Project
     assert shown in words(at)
 
 
+def test_the_way_on_is_labelling_only_while_something_waits_for_a_label(project: Project) -> None:
+    at = opened("start", project)
+    assert at.button(key="go_on").label == "Start labelling"
+    picks = [pick.key for batch in project.batches() for pick in project.picks(batch.number)]
+    project.annotate(dict.fromkeys([*project.exam_keys(), *picks], project.classes[0]), annotator="ana")
+    assert project.status().to_label == 0
+    at = at.run()
+    assert at.button(key="go_on").label == "Train and pick the next batch"
+    assert "Next batch" in words(at.button(key="go_on").click().run())
+
+
 def test_the_address_brings_back_project_and_annotator(project: Project) -> None:
     at = opened("label", project, "ana")
     assert errors(at) == []

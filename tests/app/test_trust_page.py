@@ -26,7 +26,7 @@ def test_the_comparison_with_chance_is_kept(measured: Project) -> None:
 
 def test_the_trust_page_says_whether_it_is_enough_and_what_speaks_against_the_labels(measured: Project) -> None:
     at = opened("trust", measured)
-    assert "pass_accuracy" in words(at)
+    assert "A pass mark, declared below, turns this into a verdict." in words(at)
     at.button(key="check_labels").click().run()
     assert errors(at) == []
     assert "No image was labelled by two people" in words(at)
@@ -39,6 +39,25 @@ def test_the_trust_page_says_whether_it_is_enough_and_what_speaks_against_the_la
         at = opened("trust", marked)
     (verdict,) = errors(at)
     assert "Fail: the mark is not reached" in verdict
+
+
+def test_a_pass_mark_is_declared_on_the_trust_page_and_the_exam_judged_by_it(measured: Project) -> None:
+    at = opened("trust", measured)
+    at.number_input(key="mark_accuracy").set_value(2.0)
+    at.number_input(key="mark_recall").set_value(1.5)
+    at.button(key="declare_mark").click().run()
+    assert errors(at) == []
+    exam = Project.open(measured.root).config.exam
+    assert (exam.pass_accuracy, exam.pass_recall, exam.pass_confidence) == (0.02, 0.015, 0.95)
+    assert "These figures no longer hold" in words(at)
+    at.button(key="measure-again").click().run()
+    assert "the mark is reached" in words(at) + str(errors(at)) or "to tell" in words(at)
+
+    at.number_input(key="mark_accuracy").set_value(0.0)
+    at.number_input(key="mark_recall").set_value(0.0)
+    at.button(key="declare_mark").click().run()
+    exam = Project.open(measured.root).config.exam
+    assert (exam.pass_accuracy, exam.pass_recall) == (None, None)
 
 
 def test_the_trust_page_writes_a_signed_report_and_offers_it(measured: Project) -> None:
