@@ -12,6 +12,7 @@ import click
 
 from annotate_select.cli_output import Output, pass_output
 from annotate_select.errors import ExamError
+from annotate_select.learning.kinds import HEADS
 
 if TYPE_CHECKING:
     from annotate_select.steps.exam_report import Verification
@@ -127,7 +128,13 @@ def exam(
 
 
 @click.command()
-@click.option("--head", default="linear", show_default=True, type=click.Choice(["linear"]), help="What to train.")
+@click.option(
+    "--head",
+    default="linear",
+    show_default=True,
+    type=click.Choice(list(HEADS)),
+    help=f"What to train: {'; '.join(f'{name}, {about}' for name, about in HEADS.items())}.",
+)
 @click.option("--features", help="Name of the features to train on.")
 @pass_output
 def train(output: Output, head: str, features: str | None) -> None:
@@ -135,7 +142,7 @@ def train(output: Output, head: str, features: str | None) -> None:
     project = output.open()
     with output.working() as progress:
         model = project.train(head, features=features, progress=progress)
-    text = f"model {model.number}: {model.labels:,} labels"
+    text = f"model {model.number}: {model.labels:,} labels" + (f", head {model.kind}" if model.kind != "linear" else "")
     if model.cv_accuracy is not None:
         text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
     if model.features_saw_labels:
@@ -241,13 +248,15 @@ def next_(output: Output, n: int | None, strategy: str | None) -> None:
 def history(output: Output) -> None:
     """Show the rounds: every model, the labels it learned from, and its score on the exam."""
     rounds = output.open().rounds()
-    rows = [f"{'model':>5}  {'labels':>8}  {'exam accuracy (95 %)':<24}trained"]
+    rows = [f"{'model':>5}  {'head':<8}  {'labels':>8}  {'exam accuracy (95 %)':<24}trained"]
     for one in rounds:
         score = "not evaluated"
         if one.accuracy is not None and one.low is not None and one.high is not None:
             score = f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})"
         past = f"  {one.outdated}: evaluate --model {one.model} again" if one.outdated else ""
-        rows.append(f"{one.model:>5}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}{past}")
+        rows.append(
+            f"{one.model:>5}  {one.kind:<8}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}{past}"
+        )
     text = "\n".join(rows) if rounds else "no model has been trained yet: annotate-select train"
     output.show({"rounds": [asdict(one) for one in rounds]}, text)
 

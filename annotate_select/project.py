@@ -228,7 +228,10 @@ class Project(Spaces, Answers, Screens, Scores):
         return stored_batch(self._home, number, output=_path(output), formats=formats)
 
     def train(self, head: str = "linear", *, features: str | None = None, progress: Progress = silent) -> TrainedModel:
-        """Train a model on all labels outside the exam and store it."""
+        """Train a model on all labels outside the exam and store it; `head` is linear or mlp.
+
+        Raises LearningError for another, or when fewer than two classes have labels.
+        """
         from annotate_select.steps.train import train
 
         return train(self._home, head, features=features, progress=progress)

@@ -146,8 +146,10 @@ def test_a_model_of_another_project_brings_its_encoder(trained_root: Path, other
 
 def test_what_a_model_does_not_give_is_refused_before_anything_is_encoded(trained_root: Path, other_root: Path) -> None:
     with Project.open(other_root) as project:
-        with pytest.raises(FeaturesError, match="probabilities or logits, got 'penultimate'"):
+        with pytest.raises(FeaturesError, match=r"probabilities or logits, got 'penultimate'.*train --head mlp"):
             project.embed(f"model:{trained_root}:penultimate", name="p")
+        with pytest.raises(FeaturesError, match=r"linear gives probabilities or logits, got 'votes'$"):
+            project.embed(f"model:{trained_root}:votes", name="p")
         assert project.features_list() == []
 
 
@@ -169,7 +171,7 @@ def test_no_model_there(project_root: Path, tmp_path: Path) -> None:
         with pytest.raises(FeaturesError, match="is neither a model"):
             project.embed(f"model:{tmp_path}")
         (project_root / "models" / "1" / "weights.safetensors").write_bytes(b"x")
-        with pytest.raises(FeaturesError, match="holds no linear model that can be read"):
+        with pytest.raises(FeaturesError, match="holds no model that can be read"):
             project.embed(f"model:{project_root}", name="m")
 
 

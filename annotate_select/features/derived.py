@@ -29,7 +29,8 @@ __all__ = [
     "require_output",
 ]
 
-OUTPUTS = ("probabilities", "logits")  # the first where nothing else is asked for
+PENULTIMATE = "penultimate"
+OUTPUTS = ("probabilities", "logits", PENULTIMATE)  # the first where nothing else is asked for
 LEAST = 1e-7  # probability whose logarithm is taken: float32 tells no smaller one from 0
 
 
@@ -101,16 +102,16 @@ class Concatenation(Derived):
 
 
 class ModelOutput(Derived):
-    """What a trained linear model says of the features it was trained on: a column a class that it knows."""
+    """What a trained model says of the features it was trained on: a column a class that it knows, or a hidden unit."""
 
     def __init__(self, part: Part, head: Head, classes: Sequence[str], output: str) -> None:
         super().__init__([part])
-        self.head, self.classes, self.output = head, list(classes), require_output(output)
+        self.head, self.classes, self.output = head, list(classes), require_output(output, head)
 
     @property
     def dim(self) -> int:
-        """Return how many classes the model knows."""
-        return int(self.head.classes_seen.sum())
+        """Return how many classes the model knows, or hidden units it has."""
+        return self.head.hidden_units if self.output == PENULTIMATE else int(self.head.classes_seen.sum())
 
     def definition(self) -> dict[str, object]:
         """Return the digests of the model and of its features, and what is taken of it."""
@@ -118,7 +119,12 @@ class ModelOutput(Derived):
         return {**self._definition("model"), "output": self.output, "weights": weights, "classes": self.classes}
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities (b, classes), float32, or their logarithms less the mean of each row."""
+        """Return the probabilities (b, classes), float32, or their logarithms less the mean of each row.
+
+        Of the layer before these, return what it says (b, units), 0 or more.
+        """
+        if self.output == PENULTIMATE:
+            return self.head.penultimate(images)
         found = self.head.probabilities(images)[:, self.head.classes_seen]
         if self.output == "logits":
             logs = np.log(np.maximum(found, LEAST))
@@ -130,13 +136,15 @@ class ModelOutput(Derived):
         (folder / "weights.safetensors").write_bytes(self.head.to_bytes())
 
 
-def require_output(output: str) -> str:
-    """Return what is to be taken of a linear model. Raises FeaturesError where it gives no such thing."""
-    if output not in OUTPUTS:
-        raise FeaturesError(
-            f"a linear model gives {' or '.join(OUTPUTS)}, got {output!r}: it has no layer before its last"
-        )
-    return output
+def require_output(output: str, head: Head) -> str:
+    """Return what is to be taken of a model. Raises FeaturesError where it gives no such thing."""
+    given = [one for one in OUTPUTS if one != PENULTIMATE or head.hidden_units]
+    if output in given:
+        return output
+    why = ": it has no layer before its last; train one with `annotate-select train --head mlp`"
+    raise FeaturesError(
+        f"a model of the head {head.kind} gives {' or '.join(given)}, got {output!r}{why * (output == PENULTIMATE)}"
+    )
 
 
 def derived_parts(definition: Mapping[str, object]) -> list[Part]:

@@ -11,26 +11,40 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-__all__ = ["Linear", "fit_linear"]
+from annotate_select.learning.classifier import ABSENT, Classifier
 
-ABSENT = -1e4  # added to the logits of a class that no row of weight carries: its probability is then exactly 0
+__all__ = ["Linear", "fit_linear"]
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(Classifier):
     """Weights (d, K) and bias (K,) of a linear classifier."""
-
-    weights: np.ndarray
-    bias: np.ndarray
 
     @classmethod
     def zeros(cls, d: int, n_classes: int) -> Linear:
         """Return the classifier that knows nothing."""
         return cls(np.zeros((d, n_classes)), np.zeros(n_classes))
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes that fit the rows of the weights, and the bias."""
+        return {"weights": (self.dim, self.bias.size), "bias": (self.bias.size,)}
+
+    @property
+    def dim(self) -> int:
+        """Return the width d of the rows it takes."""
+        return self.weights.shape[0] if self.weights.ndim else 0
+
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Return features (n, d) @ weights + bias, (n, K)."""
         return np.asarray(features @ self.weights + self.bias)
+
+    def slopes(self, row: np.ndarray) -> np.ndarray:
+        """Return how each logit changes (d, K), the same at every row (d,)."""
+        return self.weights
+
+    def lifted(self, basis: np.ndarray) -> Linear:
+        """Return the same classifier for rows (n, d), of one for rows @ basis (d, r)."""
+        return Linear(basis @ self.weights, self.bias)
 
 
 def fit_linear(

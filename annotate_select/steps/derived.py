@@ -64,7 +64,7 @@ def derived_name(encoder: str) -> str:
 
 
 def make_derived(store: FeatureStore, encoder: str) -> Concatenation | ModelOutput:
-    """Return the encoder over the store's features that `a+b` or `model:PATH[:probabilities|logits]` names.
+    """Return the encoder over the store's features that `a+b` or `model:PATH[:OUTPUT]` names, OUTPUT one of OUTPUTS.
 
     Raises FeaturesError when a part is not there; that of a model is what `model_part` names.
     """
@@ -82,8 +82,9 @@ def model_part(store: FeatureStore, encoder: str) -> str:
     Where there are none, the encoder comes from the model's own project, under a new name. Raises FeaturesError when it
     cannot.
     """
-    folder, _ = _asked(encoder)
-    _, said = _read_model(folder)
+    folder, output = _asked(encoder)
+    head, said = _read_model(folder)
+    require_output(output, head)
     name, wanted = str(said["features"]), str(said["features_digest"])
     mine = _own(store, wanted)
     if mine is not None:
@@ -209,7 +210,7 @@ def _read_model(folder: Path) -> tuple[Head, dict[str, Any]]:
         head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
         return head, {name: said[name] for name in ("features", "features_digest", "classes")}
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
-        raise FeaturesError(f"{folder} holds no linear model that can be read ({error})") from error
+        raise FeaturesError(f"{folder} holds no model that can be read ({error})") from error
 
 
 def _own(store: FeatureStore, wanted: str) -> str | None:
@@ -220,12 +221,11 @@ def _own(store: FeatureStore, wanted: str) -> str | None:
 def _asked(encoder: str) -> tuple[Path, str]:
     """Return the folder of the model in `model:PATH[:OUTPUT]`, PATH itself or the newest of a project, and the output.
 
-    Raises FeaturesError when there is no model, or it gives no such output.
+    Raises FeaturesError when there is no model.
     """
     path = encoder.removeprefix(MODEL)
     found = _TAKEN.search(path)
-    output = require_output(found[1] if found else OUTPUTS[0])
     try:
-        return model_folder_at(_TAKEN.sub("", path)), output
+        return model_folder_at(_TAKEN.sub("", path)), found[1] if found else OUTPUTS[0]
     except LearningError as error:
         raise FeaturesError(str(error)) from error

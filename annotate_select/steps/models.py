@@ -44,6 +44,7 @@ class TrainedModel:
     left_out: int
     created_at: str
     features_saw_labels: bool = False
+    kind: str = "linear"  # of HEADS
 
     @property
     def accuracy(self) -> float | None:
@@ -122,6 +123,7 @@ def load_model(home: Home, number: int) -> TrainedModel:
             left_out=description["left_out"],
             created_at=description["created_at"],
             features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
+            kind=description.get("kind", "linear"),
         )
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error

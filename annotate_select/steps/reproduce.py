@@ -83,6 +83,7 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
         learned,
         record.labels,
         len(model.classes),
+        kind=model.kind,
         seed=about["seed"],
         groups=record.groups,
         centre=model.head.centre,
@@ -146,8 +147,11 @@ def _answers(stored: Head, again: Head, features: np.ndarray) -> tuple[float, in
 
 
 def _weights_apart(stored: Head, again: Head) -> float:
-    largest = max(float(np.abs(stored.weights).max()), np.finfo(float).tiny)
-    return float(np.abs(stored.weights - again.weights).max()) / largest
+    """Return the largest difference of two weights of the same layer, as a share of the largest there."""
+    pairs = [(one, getattr(again.classifier, name)) for name, one in stored.classifier.arrays().items()]
+    layers = [(one, other) for one, other in pairs if one.ndim == 2]
+    tiny = float(np.finfo(float).tiny)
+    return max(float(np.abs(one - other).max() / max(np.abs(one).max(), tiny)) for one, other in layers)
 
 
 def _verdict(stored: Head, again: Head, weights: float, gap: float) -> str:

@@ -30,6 +30,7 @@ class Round:
     cv_accuracy: float | None
     at: str
     outdated: str | None = None
+    kind: str = "linear"  # of the model's head
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def rounds(home: Home) -> list[Round]:
         low, high = (report.interval.low, report.interval.high) if report else (None, None)
         accuracy = report.accuracy if report else None
         past = outdated(home, model.number, today)
-        found.append(Round(model.number, model.labels, accuracy, low, high, model.cv_accuracy, model.created_at, past))
+        about = (model.cv_accuracy, model.created_at, past, model.kind)
+        found.append(Round(model.number, model.labels, accuracy, low, high, *about))
     return found
 
 

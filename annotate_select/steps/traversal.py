@@ -100,7 +100,8 @@ def _uphill(head: Head, z: np.ndarray, aim: int) -> np.ndarray:
     length = FARTHEST * (np.linalg.norm(z - head.centre) or head.length) / ((FRAMES - 1) * SMALLER)
     path, at = [z], z
     for step in range(1, (FRAMES - 1) * SMALLER + 1):
-        slope = head.weights[:, aim] - head.weights @ head.probabilities(at[None])[0]
+        slopes = head.slopes(at)  # (d, C)
+        slope = slopes[:, aim] - slopes @ head.probabilities(at[None])[0]
         at = at + length * slope / (np.linalg.norm(slope) or 1.0)
         if step % SMALLER == 0:
             path.append(at)

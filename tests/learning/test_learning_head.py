@@ -1,53 +1,40 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from head_tools import ROWS, Mixture, small_head
 
 from annotate_select.errors import LearningError
 from annotate_select.learning import head as head_module
-from annotate_select.learning.calibration import softmax
 from annotate_select.learning.head import Head, fit_head
+from annotate_select.learning.kinds import HEADS
+from annotate_select.learning.learners import LEARNERS
 from annotate_select.learning.softmax_regression import Linear, fit_linear
-
-
-class Mixture:
-    """Gaussian classes of unit variance with known means, so that the true probabilities are known."""
-
-    def __init__(self, d: int, n_classes: int, apart: float) -> None:
-        self.means = np.random.default_rng(7).normal(size=(n_classes, d)) * apart / np.sqrt(d)
-
-    def draw(self, n: int, seed: int, shares: list[float] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        labels = rng.choice(len(self.means), n, p=shares)
-        return self.means[labels] + rng.normal(size=(n, self.means.shape[1])), labels
-
-    def truth(self, features: np.ndarray) -> np.ndarray:
-        """Return the probabilities (n, C) under equal classes."""
-        return softmax(features @ self.means.T - (self.means**2).sum(axis=1) / 2)
 
 
 def loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
-@pytest.fixture(scope="module")
-def small() -> tuple[Mixture, Head]:
-    mixture = Mixture(d=8, n_classes=4, apart=2.5)
-    return mixture, fit_head(*mixture.draw(400, seed=1), 4)
+both = pytest.mark.parametrize("kind", LEARNERS)
 
 
-def test_what_was_held_out_is_what_cross_validation_counted() -> None:
-    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(400, seed=1)
+@pytest.fixture(params=LEARNERS)
+def small(request: pytest.FixtureRequest) -> tuple[Mixture, Head]:
+    return small_head(request.param)
+
+
+@both
+def test_what_was_held_out_is_what_cross_validation_counted(kind: str) -> None:
+    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(ROWS[kind], seed=1)
     labels[labels == 3] = 4  # class 3 is never seen, and class 5 once
     labels[0] = 5
-    head = fit_head(features, labels, 6)
+    head = fit_head(features, labels, 6, kind=kind)
     assert head.held_out is not None
-    assert head.held_out.shape == (400, 6)
+    assert head.held_out.shape == (ROWS[kind], 6)
     known = ~np.isnan(head.held_out).any(axis=1)
     assert np.flatnonzero(~known).tolist() == [0]
     said = head.held_out[known]
@@ -59,10 +46,11 @@ def test_what_was_held_out_is_what_cross_validation_counted() -> None:
     assert Head.from_bytes(head.to_bytes()).held_out is None
 
 
-def test_nothing_is_held_out_of_too_few_or_of_labels_the_features_saw() -> None:
-    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(400, seed=1)
-    assert fit_head(features, labels, 4, choose=False).held_out is None
-    assert fit_head(features[:6], np.arange(6) % 2, 4).held_out is None
+@both
+def test_nothing_is_held_out_of_too_few_or_of_labels_the_features_saw(kind: str) -> None:
+    features, labels = Mixture(d=8, n_classes=4, apart=2.5).draw(ROWS[kind], seed=1)
+    assert fit_head(features, labels, 4, kind=kind, choose=False).held_out is None
+    assert fit_head(features[:6], np.arange(6) % 2, 4, kind=kind).held_out is None
 
 
 def test_known_probabilities_are_recovered() -> None:
@@ -118,16 +106,18 @@ def test_calibration_keeps_or_improves_log_loss(d: int) -> None:
     assert np.mean(gains) > -0.003
 
 
-def test_far_fewer_labels_than_dimensions() -> None:
+@both
+def test_far_fewer_labels_than_dimensions(kind: str) -> None:
     mixture = Mixture(d=500, n_classes=3, apart=12)
-    head = fit_head(*mixture.draw(30, seed=1), 3)
+    head = fit_head(*mixture.draw(30, seed=1), 3, kind=kind)
     x, y = mixture.draw(500, seed=2)
     assert (head.probabilities(x).argmax(axis=1) == y).mean() > 0.9
 
 
-def test_one_dimension() -> None:
+@both
+def test_one_dimension(kind: str) -> None:
     x = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 1.0, 1.1, 1.2, 1.3, 1.4])[:, None]
-    head = fit_head(x, np.repeat([0, 1], 5), 2)
+    head = fit_head(x, np.repeat([0, 1], 5), 2, kind=kind)
     assert head.probabilities(np.array([[0.2], [1.2]])).argmax(axis=1).tolist() == [0, 1]
     assert head.cv_accuracy == 1.0
 
@@ -141,13 +131,14 @@ def test_a_class_a_hundred_times_rarer_is_still_found() -> None:
     assert (head.probabilities(x).argmax(axis=1) == y)[y == 1].mean() > best - 0.12
 
 
-def test_two_labels_are_enough_to_begin() -> None:
-    head = fit_head(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), 2)
+@both
+def test_two_labels_are_enough_to_begin(kind: str) -> None:
+    head = fit_head(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), 2, kind=kind)
     assert head.cv_accuracy is None
     assert head.temperature == 1.0
-    assert head.regularisation == 10.0  # the default
+    assert head.regularisation == LEARNERS[kind].default
     probabilities = head.probabilities(np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]))
-    np.testing.assert_allclose(probabilities[2], [0.5, 0.5], atol=1e-5)
+    np.testing.assert_allclose(probabilities[2], [0.5, 0.5], atol=1e-5 if kind == "linear" else 0.1)
     assert 0.5 < probabilities[0, 0] < 0.95  # right, but not sure after two labels
 
 
@@ -165,17 +156,19 @@ def test_features_that_saw_the_labels_do_not_deceive_a_head_that_chooses_nothing
     assert loss(plain.probabilities(new), wanted) < loss(chosen.probabilities(new), wanted) / 2
 
 
-def test_a_class_of_one_member_is_learned() -> None:
+@both
+def test_a_class_of_one_member_is_learned(kind: str) -> None:
     x, y = Mixture(d=6, n_classes=3, apart=6.0).draw(60, seed=1, shares=[0.5, 0.5, 0.0])
     x, y = np.vstack([x, np.full(6, 9.0)]), np.append(y, 2)
-    head = fit_head(x, y, 3)
+    head = fit_head(x, y, 3, kind=kind)
     assert head.cv_accuracy is not None
     assert head.probabilities(np.full((1, 6), 9.0)).argmax() == 2
 
 
-def test_classes_never_seen_get_probability_0() -> None:
+@both
+def test_classes_never_seen_get_probability_0(kind: str) -> None:
     x, y = Mixture(d=4, n_classes=2, apart=4).draw(40, seed=1)
-    head = fit_head(x, np.where(y == 0, 1, 3), 5)
+    head = fit_head(x, np.where(y == 0, 1, 3), 5, kind=kind)
     probabilities = head.probabilities(x)
     assert head.classes_seen.tolist() == [False, True, False, True, False]
     assert (probabilities[:, [0, 2, 4]] == 0).all()
@@ -222,7 +215,7 @@ def test_fewer_labels_than_dimensions_cost_no_accuracy() -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     weights = len(y) / (3 * np.bincount(y))[y]
     full = fit_linear(rows, y, weights, head.regularisation, Linear.zeros(40, 3))
-    np.testing.assert_allclose(head.weights, full.weights, atol=1e-2)
+    np.testing.assert_allclose(head.classifier.weights, full.weights, atol=1e-2)
 
 
 def test_the_centre_is_the_pools_where_it_is_given() -> None:
@@ -238,7 +231,7 @@ def test_groups_are_kept_together_so_that_cv_accuracy_is_not_flattered() -> None
     groups = np.repeat(np.arange(20), 10)
     labels = np.repeat(rng.permutation(np.repeat([0, 1], 10)), 10)  # a label says nothing but who sent the image
     x = rng.normal(size=(20, 30))[groups] + rng.normal(size=(200, 30)) * 0.1
-    alone, together = fit_head(x, labels, 2), fit_head(x, labels, 2, groups=groups)
+    alone, together = (fit_head(x, labels, 2, groups=one) for one in (None, groups))
     assert alone.cv_accuracy is not None
     assert together.cv_accuracy is not None
     assert alone.cv_accuracy > 0.95
@@ -255,9 +248,11 @@ def test_a_class_of_two_groups_that_fall_into_one_fold_is_no_trouble() -> None:
     assert 0.1 <= head.temperature <= 10
 
 
-def test_the_same_seed_gives_the_same_head() -> None:
-    x, y = Mixture(d=5, n_classes=3, apart=2).draw(80, seed=1)
-    assert fit_head(x, y, 3, seed=4).to_bytes() == fit_head(x, y, 3, seed=4).to_bytes()
+@both
+def test_the_same_seed_gives_the_same_head(kind: str) -> None:
+    x, y = Mixture(d=5, n_classes=3, apart=2).draw(12, seed=1)
+    first, second = (fit_head(x, y, 3, kind=kind, seed=4).to_bytes() for _ in range(2))
+    assert first == second
 
 
 def test_inputs_are_not_changed_and_lists_will_do() -> None:
@@ -277,56 +272,21 @@ def test_progress_runs_from_start_to_end() -> None:
     assert "log-loss" in told[0][3]
 
 
-def test_bytes_round_trip(small: tuple[Mixture, Head]) -> None:
-    mixture, head = small
-    again = Head.from_bytes(head.to_bytes())
-    x, _ = mixture.draw(20, seed=3)
-    np.testing.assert_array_equal(again.probabilities(x), head.probabilities(x))
-    numbers = ("temperature", "regularisation", "cv_accuracy", "n_labels")
-    assert [getattr(again, name) for name in numbers] == [getattr(head, name) for name in numbers]
-    assert again.to_bytes() == head.to_bytes()
-    assert Head.from_bytes(replace(head, cv_accuracy=None).to_bytes()).cv_accuracy is None
+def test_the_kinds_that_learn_are_offered() -> None:
+    assert set(LEARNERS) <= set(HEADS)
+    with pytest.raises(LearningError, match=r"no head 'mpl'.*linear, mlp"):
+        fit_head(np.eye(2), np.array([0, 1]), 2, kind="mpl")
 
 
-def stored(head: Head, **changed: np.ndarray) -> bytes:
-    tensors = {name: getattr(head, name) for name in ("weights", "bias", "centre", "classes_seen")} | changed
-    numbers = {
-        "format": head_module.FORMAT,
-        "temperature": 1.0,
-        "regularisation": 1.0,
-        "cv_accuracy": None,
-        "n_labels": 3,
-        "length": 1.0,
-    }
-    return bytes(save(tensors, {"head": json.dumps(numbers)}))
-
-
-def test_junk_bytes_are_refused(small: tuple[Mixture, Head]) -> None:
-    good = small[1].to_bytes()
-    zeros = np.zeros(1)
-    for junk in (b"", b"junk", b"\x80\x04N.", good[:-8], good[:100], bytes(save({"a": zeros}))):
-        with pytest.raises(LearningError, match="not a stored model"):
-            Head.from_bytes(junk)
-    for other in ("{", "{}", "3", '{"format": "another"}', json.dumps({"format": head_module.FORMAT})):
-        with pytest.raises(LearningError, match="not a stored model"):
-            Head.from_bytes(bytes(save({"a": zeros}, {"head": other})))
-
-
-def test_bytes_that_do_not_fit_together_are_refused(small: tuple[Mixture, Head]) -> None:
-    head = small[1]
-    assert Head.from_bytes(stored(head)).n_labels == 3
-    broken = [
-        {"centre": np.zeros(3)},
-        {"bias": np.array(1.0)},
-        {"weights": np.zeros(8)},
-        {"centre": np.full(8, np.inf)},
-        {"weights": np.full((8, 4), np.nan)},
-        {"classes_seen": np.zeros(4, dtype=bool)},
-        {"classes_seen": np.ones(4)},
-    ]
-    for changed in broken:
-        with pytest.raises(LearningError, match="does not fit together"):
-            Head.from_bytes(stored(head, **changed))
+def test_a_hidden_layer_learns_what_no_linear_head_can() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2)) / 2 + rng.choice([-2.0, 2.0], size=(400, 2))
+    y = (x[:, 0] * x[:, 1] > 0).astype(np.int64)  # opposite corners
+    linear, mlp = (fit_head(x[:200], y[:200], 2, kind=kind, centre=np.zeros(2)) for kind in LEARNERS)
+    assert (linear.probabilities(x[200:]).argmax(axis=1) == y[200:]).mean() < 0.8
+    assert (mlp.probabilities(x[200:]).argmax(axis=1) == y[200:]).mean() > 0.95
+    assert mlp.cv_accuracy is not None
+    assert mlp.cv_accuracy > 0.95
 
 
 GOOD = np.random.default_rng(0).normal(size=(6, 2))

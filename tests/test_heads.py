@@ -1,0 +1,51 @@
+"""A model with a hidden layer goes everywhere a linear one goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from annotate_select.cli import cli
+from annotate_select.errors import LearningError
+from annotate_select.learning.kinds import HEADS
+from annotate_select.project import Project
+from annotate_select.steps.train import TRAINERS
+
+
+def test_every_head_that_is_offered_can_be_trained(project_root: Path) -> None:
+    assert list(TRAINERS) == list(HEADS)
+    with (
+        Project.open(project_root) as project,
+        pytest.raises(LearningError, match=r"'mpl' [(]did you mean mlp[?][)]; train one of"),
+    ):
+        project.train("mpl")
+
+
+def test_a_hidden_layer_goes_round_the_loop(project_root: Path, photos: Path) -> None:
+    done = CliRunner().invoke(cli, ["-p", str(project_root), "--quiet", "train", "--head", "mlp", "--json"])
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["number"], json.loads(done.stdout)["kind"]) == (2, "mlp")
+    listed = CliRunner().invoke(cli, ["-p", str(project_root), "history"]).output
+    assert [line.split()[:2] for line in listed.splitlines()] == [["model", "head"], ["1", "linear"], ["2", "mlp"]]
+    with Project.open(project_root) as project:
+        assert project.reproduce(2).verdict == "identical"
+        assert project.evaluate().model == 2
+        assert project.compare().against == 1
+        assert len(project.select(5, "margin").picks) == 5
+        first, second = sorted(photos.iterdir())[:2]
+        found = project.predict([first])
+        assert sum(found[0].probabilities.values()) == pytest.approx(1, abs=0.01)
+        assert project.explain(first.name).probability > 0
+        way = project.traverse(first.name, next(one for one in found[0].probabilities if one != found[0].label))
+        assert way.probabilities[-1] > way.probabilities[0]
+        units = project.embed(f"model:{project_root}:penultimate", name="units")
+        assert units.array.shape == (120, 128)
+        assert (np.asarray(units.array) >= 0).all()
+        assert project.features("units").digest == units.digest
+        model = project.train(features="units")
+        assert model.features_saw_labels  # what it says of itself would flatter
+        assert project.predict([second])[0].label in project.config.classes
