@@ -130,14 +130,12 @@ def exam(
 @click.command()
 @click.option(
     "--head",
-    default="linear",
-    show_default=True,
     type=click.Choice(list(HEADS)),
-    help=f"What to train: {'; '.join(f'{name}, {about}' for name, about in HEADS.items())}.",
+    help=f"{'; '.join(f'{name}: {about}' for name, about in HEADS.items())} (default: project.toml's train.head).",
 )
 @click.option("--features", help="Name of the features to train on.")
 @pass_output
-def train(output: Output, head: str, features: str | None) -> None:
+def train(output: Output, head: str | None, features: str | None) -> None:
     """Train a model on the labels there are, and store it."""
     project = output.open()
     with output.working() as progress:

@@ -25,6 +25,7 @@ __all__ = [
     "QueueSettings",
     "SelectSettings",
     "SourceSettings",
+    "TrainSettings",
     "read",
     "write",
 ]
@@ -60,6 +61,12 @@ class SelectSettings(_Strict):
     relabel: float = Field(default=0.0, ge=0.0, le=0.9, description="share of second opinions, at most")
     features: str | None = None
     balance: str | None = Field(default=None, min_length=1, description="such as brightness: as many unusual as usual")
+
+
+class TrainSettings(_Strict):
+    """Defaults of `train`, also where the next round trains."""
+
+    head: str = Field(default="linear", description="what is trained: linear or mlp")
 
 
 class FeaturesSettings(_Strict):
@@ -124,6 +131,7 @@ class Config(_Strict):
     seed: int = Field(default=0, ge=0)
     sources: list[SourceSettings] = []
     select: SelectSettings = SelectSettings()
+    train: TrainSettings = TrainSettings()
     features: FeaturesSettings = FeaturesSettings()
     exam: ExamSettings = ExamSettings()
     queue: QueueSettings = QueueSettings()

@@ -227,9 +227,12 @@ class Project(Spaces, Answers, Screens, Scores):
 
         return stored_batch(self._home, number, output=_path(output), formats=formats)
 
-    def train(self, head: str = "linear", *, features: str | None = None, progress: Progress = silent) -> TrainedModel:
-        """Train a model on all labels outside the exam and store it; `head` is linear or mlp.
+    def train(
+        self, head: str | None = None, *, features: str | None = None, progress: Progress = silent
+    ) -> TrainedModel:
+        """Train a model on all labels outside the exam and store it.
 
+        `head` is linear or mlp, by default what project.toml has under [train]: linear where nothing is said.
         Raises LearningError for another, or when fewer than two classes have labels.
         """
         from annotate_select.steps.train import train

@@ -25,6 +25,17 @@ def test_every_head_that_is_offered_can_be_trained(project_root: Path) -> None:
         project.train("mpl")
 
 
+def test_the_next_round_trains_what_the_project_says(project_root: Path) -> None:
+    with Project.open(project_root) as project:
+        assert project.config.train.head == "linear"
+    (project_root / "project.toml").write_text(
+        (project_root / "project.toml").read_text().replace('head = "linear"', 'head = "mlp"')
+    )
+    with Project.open(project_root) as project:
+        project.next(2)
+        assert [one.kind for one in project.rounds()] == ["linear", "mlp"]
+
+
 def test_a_hidden_layer_goes_round_the_loop(project_root: Path, photos: Path) -> None:
     done = CliRunner().invoke(cli, ["-p", str(project_root), "--quiet", "train", "--head", "mlp", "--json"])
     assert done.exit_code == 0, done.output

@@ -17,6 +17,7 @@ from annotate_select.progress import Progress
 __all__ = ["LEARNERS", "Choice", "Learner", "best_strength"]
 
 PATIENCE = 2  # stop along the grid after so many values that were worse than the best
+NOTHING = 0.05  # largest difference of a logit between rows that is none; where there is one, it is ten times that
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ LEARNERS = {
         iterations=200,
         tempered=False,
     ),
-    # From loose to smooth: where a strength is too smooth for its labels every weight is 0, which nothing leaves again.
+    # From loose to smooth: where a strength is too smooth for its labels every weight is 0, and stays so.
     "mlp": Learner(
         kind=Perceptron,
         format="annotate-select mlp head 1",
@@ -99,6 +100,8 @@ def best_strength(
     best, best_loss, best_logits, worse = learner.default, np.inf, np.zeros((len(y), n_classes)), 0
     for tried, strength in enumerate(learner.grid):
         models, logits = _held_out(learner, x, y, weights, folds, strength, models)
+        if tried and any(np.ptp(one.logits(x), axis=0).max() < NOTHING for one in models):
+            break  # too smooth to tell rows apart: of hard labels that has the least loss, but nothing is learned
         told = (logits[scored], y[scored], weights[scored])
         loss = log_loss(*told, fit_temperature(*told) if learner.tempered else 1.0)
         progress("training", tried + 1, len(learner.grid) + 1, f"log-loss {loss:.3f}")

@@ -64,13 +64,15 @@ TRAINERS: dict[str, Callable[[Home, Lesson, Progress], Head]] = {
 
 
 def train(
-    home: Home, head: str = "linear", *, features: str | None = None, progress: Progress = silent
+    home: Home, head: str | None = None, *, features: str | None = None, progress: Progress = silent
 ) -> TrainedModel:
     """Train a model of a kind of HEADS on every label outside the exam, and store it as the next number.
 
+    The kind is by default the one under [train] in project.toml.
     Images of the exam, of the exam's groups, and near-duplicates of exam images never enter.
     Raises LearningError for another kind, or when fewer than two classes have labels.
     """
+    head = head or home.config.train.head
     if head not in HEADS:
         raise LearningError(f"there is no head {head!r}{did_you_mean(head, list(HEADS))}; train one of {listed(HEADS)}")
     with home.lock("training a model"):
