@@ -5,6 +5,6 @@ from __future__ import annotations
 __all__ = ["HEADS"]
 
 HEADS = {
-    "linear": "the quickest, and as good with few labels",
-    "mlp": "with a hidden layer",
+    "linear": "quick, and mostly as good",
+    "mlp": "a hidden layer, on some sets 2 to 6 points better, some twenty times slower",
 }
