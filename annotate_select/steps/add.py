@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -15,6 +16,7 @@ from annotate_select.pool.sources import Entry, Source, read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home
+from annotate_select.steps.vanished import require_reachable, still_there, take_out
 
 __all__ = ["AddReport", "add"]
 
@@ -29,6 +31,7 @@ class AddReport:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     unchanged: int = 0
     updated: int = 0
     prefixed: dict[str, str] = field(default_factory=dict)
@@ -49,6 +52,11 @@ class AddReport:
         if self.replaced:
             names = listed(self.replaced, most=5)
             lines.append(f"{len(self.replaced):,} files had changed; labels stay with the old content: {names}")
+        if self.gone:
+            lines.append(
+                f"{counted(len(self.gone))} left the pool until the files, which are gone, are back; nothing said of "
+                f"them is lost: {listed(self.gone, most=5)}"
+            )
         if self.unreadable:
             lines.append(f"{len(self.unreadable):,} unreadable:")
             lines += [f"  {key}: {reason}" for key, reason in self.unreadable[:20]]
@@ -71,13 +79,27 @@ def add(home: Home, sources: Sequence[str | Path | Sequence[str | Path]], progre
     """Add every image of the sources that is not in the pool yet; with no sources, look through the known ones again.
 
     Idempotent: a file whose size and time are unchanged is not opened again. A broken file is reported, never fatal.
-    Raises SourceError when a source itself cannot be read; images added before stay.
+    Images of a folder whose files are gone leave the pool, and what was said of them stays.
+    Raises SourceError when a source itself cannot be read, or nothing of it reached; images added before stay.
     """
     report = AddReport()
     with home.lock("adding images"):
-        for source in [read_source(one) for one in sources or _known_sources(home)]:
+        for source in [_read(home, one) for one in sources or _known_sources(home)]:
             _add_source(home, source, report, progress)
     return report
+
+
+def _read(home: Home, source: str | Path | Sequence[str | Path]) -> Source:
+    try:
+        return read_source(source)
+    except SourceError as error:
+        if isinstance(source, str | Path):
+            path = Path(os.path.realpath(os.path.expanduser(source)))
+            for one in home.config.sources:
+                own = home.root / one.file if one.file else home.source_root(one)
+                if own.resolve() == path and (kept := still_there(home, one)):
+                    raise SourceError(f"{str(error).partition(';')[0]}; {kept}") from error
+        raise
 
 
 def _known_sources(home: Home) -> list[Path]:
@@ -98,6 +120,10 @@ def _add_source(home: Home, source: Source, report: AddReport, progress: Progres
         report.notes.append(
             "the column 'label' was kept as metadata; `annotate-select import FILE` makes annotations of it"
         )
+    if source.kind != "list":  # of files that somebody names, the others tell nothing
+        require_reachable(home, settings, (one.entry.path for one in found))
+    if source.kind == "folder":
+        report.gone += take_out(home, settings, (one.path for one in found if one.source == settings.name), CHUNK)
     fresh = list(_changed(home, found, report))
     done = 0
     for chunk in _chunks(_records(fresh), CHUNK):
