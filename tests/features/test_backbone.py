@@ -9,6 +9,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
@@ -16,6 +17,8 @@ from torchvision import models
 from annotate_select.errors import FeaturesError
 from annotate_select.features.backbones.backbone import Backbone
 from annotate_select.features.backbones.torchvision_models import _headless, _untrained
+from annotate_select.features.definitions import differences
+from annotate_select.features.saved import load_saved
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +206,64 @@ def test_a_damaged_folder_says_to_retrain(weights: Path, tmp_path: Path, damage:
         (tmp_path / "backbone.json").write_text('{"model": "torchvision:resnet34", "image_size": 32}')
     with pytest.raises(FeaturesError, match="--retrain"):
         Backbone.load(tmp_path)
+
+
+# --- the library that builds the network --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(weights: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "encoder"
+    Backbone("torchvision:resnet18", weights, image_size=32).save(folder)
+    return folder
+
+
+def test_the_definition_names_the_library_without_what_only_mends_faults(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torchvision, "__version__", "0.31.2+cpu")
+    one = Backbone("resnet18", weights, image_size=32).definition()
+    assert one["library"] == "torchvision 0.31"
+    monkeypatch.setattr(torchvision, "__version__", "0.32.0")
+    assert "library: torchvision 0.31 stored, torchvision 0.32 asked" in differences(
+        one, Backbone("resnet18", weights, image_size=32).definition()
+    )
+
+
+def test_a_new_version_that_builds_the_same_network_goes_on_with_its_features(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Backbone.load(saved).definition()
+    monkeypatch.setattr(torchvision, "__version__", "99.0")
+    loaded = load_saved(saved, before)
+    assert loaded.definition() == before
+    loaded.save(saved.parent / "again")
+    assert load_saved(saved.parent / "again", before).definition() == before
+
+
+def test_a_new_version_that_builds_another_network_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Backbone.load(saved).definition()
+
+    def another(name: str) -> nn.Module:
+        network = _untrained(name)
+        network.relu = nn.SiLU()
+        return network
+
+    monkeypatch.setattr("annotate_select.features.backbones.torchvision_models._untrained", another)
+    Backbone.load(saved)  # the same version is not asked
+    monkeypatch.setattr(torchvision, "__version__", "99.0")
+    with pytest.raises(
+        FeaturesError, match=r"torchvision 99\.0 builds another network torchvision:resnet18 than torch"
+    ):
+        load_saved(saved, before)
+
+
+def test_an_encoder_saved_before_versions_were_noted_loads_with_a_warning(saved: Path) -> None:
+    old = {name: value for name, value in Backbone.load(saved).definition().items() if name != "library"}
+    (saved / "probe.safetensors").unlink()
+    (saved / "backbone.json").write_text('{"model": "torchvision:resnet18", "image_size": 32}')
+    with pytest.warns(
+        UserWarning, match=r"before it was noted by which version .* torchvision 0\.\d+ now; .*--retrain"
+    ):
+        loaded = load_saved(saved, old)
+    assert loaded.definition() == old

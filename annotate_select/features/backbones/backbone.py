@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from annotate_select.errors import FeaturesError, first_line
 from annotate_select.features.backbones import lite0
 from annotate_select.features.backbones.lite0 import lite0_model
 from annotate_select.features.backbones.pretrained import Pretrained
-from annotate_select.features.backbones.runtime import Runner
+from annotate_select.features.backbones.runtime import Runner, alike
 from annotate_select.features.backbones.timm_models import timm_model
 from annotate_select.features.backbones.torchvision_models import torchvision_model
 from annotate_select.features.encoder import Measured, chosen_device, loading, weights_digest
@@ -27,6 +28,7 @@ __all__ = ["SCHEMES", "Backbone"]
 
 BATCH = 16  # images encoded at once on a CPU: more are no faster, and the maps of these stay near the cores
 GPU_BATCH = 256
+PROBE = "probe.safetensors"  # beside the weights: what the network made of two images when it was saved
 
 # (name without the scheme, file of weights, image size) -> the network
 SCHEMES: dict[str, Callable[[str, Path | None, int | None], Pretrained]] = {
@@ -57,7 +59,7 @@ class Backbone(Measured):
         self._device = chosen_device(device)
         found = SCHEMES[scheme or "torchvision"](model, Path(weights) if weights is not None else None, image_size)
         self.model, self.mean, self.std, self._size = found.model, found.mean, found.std, found.image_size
-        self._network = found.network
+        self._network, self._library = found.network, found.library
         self._weights = weights_digest(self._network.state_dict())
         self._runner = Runner(_Normalised(found), self._device)
         self._dim = self._measured()
@@ -73,8 +75,11 @@ class Backbone(Measured):
         return self._runner.reason
 
     def definition(self) -> dict[str, object]:
-        """Return all that decides the features: model, weights, preprocessing; not what runs it."""
-        return {
+        """Return all that decides the features: model, its library's version, weights, preprocessing.
+
+        Not what runs it: that gives the same features. Encoders saved before versions were noted have none.
+        """
+        found: dict[str, object] = {
             "kind": "backbone",
             "model": self.model,
             "weights": self._weights,
@@ -85,6 +90,7 @@ class Backbone(Measured):
                 "std": self.std,
             },
         }
+        return {**found, "library": self._library} if self._library else found
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return features (b, dim) float32 of images (b, H, W, 3) uint8."""
@@ -99,17 +105,45 @@ class Backbone(Measured):
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in self._network.state_dict().items()}
         save_file(tensors, folder / "weights.safetensors")
-        write_whole(folder / "backbone.json", json.dumps({"model": self.model, "image_size": self._size}) + "\n")
+        about = {"model": self.model, "image_size": self._size, "library": self._library}
+        write_whole(folder / "backbone.json", json.dumps(about) + "\n")
+        save_file({"features": torch.from_numpy(self._probed())}, folder / PROBE)
 
     @classmethod
     def load(cls, folder: Path) -> Backbone:
-        """Read what `save` wrote.
+        """Read what `save` wrote; where another version of the library builds it, see that it is the same network.
 
-        Raises FeaturesError when files are missing, damaged, or do not fit each other, or the library is not there.
+        Raises FeaturesError when files are missing, damaged, or do not fit each other, the library is not there, or its
+        version builds another network. Of an encoder saved before versions were noted that cannot be told: it warns.
         """
         with loading("backbone", folder):
             about = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
-            return cls(str(about["model"]), folder / "weights.safetensors", int(about["image_size"]))
+            library = str(about.get("library") or "")
+            found = cls(str(about["model"]), folder / "weights.safetensors", int(about["image_size"]))
+            before = load_file(folder / PROBE)["features"].numpy() if library else None
+        now, found._library = found._library, library
+        if before is None:
+            warnings.warn(
+                f"features of {found.model} were made before it was noted by which version of its library, which is "
+                f"{now} now; `annotate-select embed --encoder {found.model} --retrain` makes them anew",
+                stacklevel=2,
+            )
+        elif library != now and not alike(found._probed(), before):
+            raise FeaturesError(
+                f"{now} builds another network {found.model} than {library}, which made its features; install "
+                f"{library} again, or make the features anew with `annotate-select embed --encoder {found.model} "
+                "--retrain`"
+            )
+        return found
+
+    def _probed(self) -> np.ndarray:
+        """Return the features (2, dim) of two images that are always the same."""
+        y, x = np.mgrid[: self._size, : self._size]
+        waves = [
+            [(x * a + y * b) % 256 for a, b in colours]
+            for colours in (((1, 2), (3, 1), (2, 5)), ((7, 0), (0, 9), (4, 4)))
+        ]
+        return self.encode(np.stack([np.stack(one, axis=-1) for one in waves]).astype(np.uint8))
 
     def _measured(self) -> int:
         """Return the width of the features of a black image.

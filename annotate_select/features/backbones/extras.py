@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from annotate_select.errors import FeaturesError
 
-__all__ = ["installed", "needed", "quiet"]
+__all__ = ["installed", "needed", "quiet", "version_of"]
 
 
 def installed(*packages: str) -> bool:
@@ -29,6 +30,12 @@ def needed(package: str, extra: str) -> Any:
         raise FeaturesError(
             f"{package} cannot be imported ({error}); install it with `pip install annotate-select[{extra}]`"
         ) from error
+
+
+def version_of(library: ModuleType) -> str:
+    """Return a library's name and version, without what only mends faults: "timm 1.0"."""
+    version = str(getattr(library, "__version__", "of an unknown version"))
+    return f"{library.__name__} {'.'.join(version.split('.')[:2])}"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from annotate_select.features.backbones.extras import needed
+from annotate_select.features.backbones.extras import needed, version_of
 from annotate_select.features.backbones.pretrained import Pretrained
 from annotate_select.features.backbones.weights import fill, read_weights
 
@@ -40,4 +40,4 @@ def lite0_model(name: str, weights: Path | None, image_size: int | None) -> Pret
         network: nn.Module = Lite0.from_name("efficientnet-lite0", image_size=size)  # padding depends on the size
     network._fc = nn.Identity()
     fill(network, read_weights(weights), str(weights), NAME)
-    return Pretrained(NAME, network, size, [0.5] * 3, [0.5] * 3)
+    return Pretrained(NAME, network, size, [0.5] * 3, [0.5] * 3, version_of(library))

@@ -18,3 +18,4 @@ class Pretrained:
     image_size: int  # pixels
     mean: list[float]  # of each channel, images in 0..1
     std: list[float]
+    library: str  # whose code builds the network, with its version as far as it may matter: "torchvision 0.29"

@@ -18,7 +18,7 @@ from annotate_select.errors import first_line
 from annotate_select.features.backbones.extras import installed
 from annotate_select.features.backbones.sessions import exported, open_session, run_session
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "alike"]
 
 Run = Callable[[np.ndarray], np.ndarray]  # images (b, 3, H, W) to features (b, d), both float32
 
@@ -74,7 +74,7 @@ class Runner:
         except Exception as error:  # an exporter fails in many ways, and torch goes on without it
             self.reason = f"the network cannot be exported ({first_line(error)})"
             return
-        if not _same(found, expected):
+        if not alike(found, expected):
             self.reason = "ONNX Runtime gives other features"
         elif seconds / len(x) > self._fastest:
             self.reason = "ONNX Runtime is slower"
@@ -83,8 +83,8 @@ class Runner:
             self.reason = f"{self._fastest * len(x) / max(seconds, 1e-9):.1f} times as fast as torch"
 
 
-def _same(found: np.ndarray, expected: np.ndarray) -> bool:
-    """Say whether every row lies within MOST_OFF of what torch gives, by its length."""
+def alike(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Say whether every row (d,) of two arrays lies within MOST_OFF of what is expected, by its length."""
     if found.shape != expected.shape or not np.isfinite(found).all():
         return False
     off = np.linalg.norm(found - expected, axis=1)

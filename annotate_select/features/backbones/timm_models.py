@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from annotate_select.errors import FeaturesError, did_you_mean, first_line
-from annotate_select.features.backbones.extras import needed, quiet
+from annotate_select.features.backbones.extras import needed, quiet, version_of
 from annotate_select.features.backbones.pretrained import Pretrained
 from annotate_select.features.backbones.weights import fill, misfit, read_weights
 
@@ -41,7 +41,8 @@ def timm_model(name: str, weights: Path | None, image_size: int | None) -> Pretr
     else:
         fill(network, state, str(weights), name)
         _resize(network, own, size)
-    return Pretrained(f"timm:{name}", network, size, [*map(float, config["mean"])], [*map(float, config["std"])])
+    mean, std = ([*map(float, config[one])] for one in ("mean", "std"))
+    return Pretrained(f"timm:{name}", network, size, mean, std, version_of(timm))
 
 
 def _created(timm: Any, name: str, *, pretrained: bool) -> nn.Module:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+import torchvision
 from torch import Tensor, nn
 from torchvision import models
 
 from annotate_select.errors import FeaturesError, did_you_mean, first_line
+from annotate_select.features.backbones.extras import version_of
 from annotate_select.features.backbones.pretrained import Pretrained
 from annotate_select.features.backbones.weights import fill, read_weights
 
@@ -33,7 +35,7 @@ def torchvision_model(name: str, weights: Path | None, image_size: int | None) -
     fill(network, state, f"{weights or enum.url}", name)
     size = int(transforms.crop_size[0]) if image_size is None else image_size
     mean, std = [float(v) for v in transforms.mean], [float(v) for v in transforms.std]
-    return Pretrained(f"torchvision:{name}", network, size, mean, std)
+    return Pretrained(f"torchvision:{name}", network, size, mean, std, version_of(torchvision))
 
 
 def _weights_of(name: str) -> models.Weights:
