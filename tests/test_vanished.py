@@ -38,7 +38,7 @@ def test_images_whose_files_are_gone_leave_the_pool_and_come_back_with_their_lab
         (photos / name).rename(tmp_path / name)
     report = project.add(photos)
     assert (report.gone, report.unreadable, report.unchanged) == (["1.png", "3.png"], [], 4)
-    assert "2 images left the pool until the files, which are gone, are back" in report.text()
+    assert "2 images left the pool, for the files are gone; back with them comes all that was said" in report.text()
     assert report.text().endswith("1.png, 3.png")
     assert (project.status().images, project.status().left_out) == (4, {"unreadable": 2})
     assert project.labels() == {"1.png": "a", "2.png": "b"}
