@@ -54,8 +54,8 @@ class AddReport:
             lines.append(f"{len(self.replaced):,} files had changed; labels stay with the old content: {names}")
         if self.gone:
             lines.append(
-                f"{counted(len(self.gone))} left the pool, for the files are gone; back with them comes all that was said: "
-                f"{listed(self.gone, most=5)}"
+                f"{counted(len(self.gone))} left the pool, for the files are gone; back with them comes all that was "
+                f"said: {listed(self.gone, most=5)}"
             )
         if self.unreadable:
             lines.append(f"{len(self.unreadable):,} unreadable:")
