@@ -134,16 +134,28 @@ def exam(
     help=f"{'; '.join(f'{name}: {about}' for name, about in HEADS.items())} (default: project.toml's train.head).",
 )
 @click.option("--features", help="Name of the features to train on.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="How long to fine-tune at most (default: 15)."
+)
+@click.option(
+    "--views",
+    type=click.Choice(["auto", "objects", "any_orientation", "oriented"]),
+    help="What about an image does not matter when fine-tuning, as `embed` takes it.",
+)
 @pass_output
-def train(output: Output, head: str | None, features: str | None) -> None:
+def train(output: Output, head: str | None, features: str | None, minutes: float | None, views: str | None) -> None:
     """Train a model on the labels there are, and store it."""
+    if head != "finetune" and (minutes is not None or views is not None):
+        raise click.UsageError("--minutes and --views are for --head finetune")
     project = output.open()
     with output.working() as progress:
-        model = project.train(head, features=features, progress=progress)
+        model = project.train(head, features=features, minutes=minutes, views=views, progress=progress)
     text = f"model {model.number}: {model.labels:,} labels" + (f", head {model.kind}" if model.kind != "linear" else "")
-    if model.cv_accuracy is not None:
+    if model.cv_accuracy is not None and model.measured_on is not None:
+        text += f", right on {model.cv_accuracy:.1%} of the {model.measured_on:,} that the network has not learned"
+    elif model.cv_accuracy is not None:
         text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
-    if model.features_saw_labels:
+    if model.features_saw_labels and model.cv_accuracy is None:
         text += ", whose features saw labels: only the exam can tell its accuracy"
     found = model.as_dict()
     if model.left_out:
@@ -153,7 +165,7 @@ def train(output: Output, head: str | None, features: str | None) -> None:
             f"; {model.left_out:,} labelled images left out because they are too near to the exam: {leaks.pairs(3)} "
             "(annotate-select check leaks)"
         )
-    output.show(found, text)
+    output.show(found, "\n".join(one for one in (text, model.note) if one))
 
 
 @click.command()

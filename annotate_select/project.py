@@ -228,16 +228,24 @@ class Project(Spaces, Answers, Screens, Scores):
         return stored_batch(self._home, number, output=_path(output), formats=formats)
 
     def train(
-        self, head: str | None = None, *, features: str | None = None, progress: Progress = silent
+        self,
+        head: str | None = None,
+        *,
+        features: str | None = None,
+        minutes: float | None = None,
+        views: str | None = None,
+        progress: Progress = silent,
     ) -> TrainedModel:
         """Train a model on all labels outside the exam and store it.
 
-        `head` is linear or mlp, by default what project.toml has under [train]: linear where nothing is said.
+        `head` is linear, mlp or finetune, by default what project.toml has under [train]: linear where nothing is said.
+        With finetune the pretrained network under the features learns them first, within some `minutes` (15), on
+        `views` of the images (as `embed` takes them); its features are stored as NAME-finetuned.
         Raises LearningError for another, or when fewer than two classes have labels.
         """
         from annotate_select.steps.train import train
 
-        return train(self._home, head, features=features, progress=progress)
+        return train(self._home, head, features=features, minutes=minutes, views=views, progress=progress)
 
     def predict(
         self,

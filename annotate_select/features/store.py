@@ -57,6 +57,12 @@ class Features:
     ids: np.ndarray  # (n,) int64 database ids
     keys: Sequence[str] = ()  # (n,) given by who knows the database
     left_out: Mapping[str, str] = field(default_factory=dict)  # why images left the pool meanwhile, by key
+    untaught: np.ndarray | None = None  # (n, d') what a network saw that has learned classes since
+
+    @property
+    def alike(self) -> np.ndarray:
+        """Return what tells copies of an image (n, d'): to a network that learned classes, all of a class are alike."""
+        return self.array if self.untaught is None else self.untaught
 
 
 class FeatureStore:

@@ -156,6 +156,7 @@ def fit_head(
     groups: np.ndarray | None = None,
     centre: np.ndarray | None = None,
     choose: bool = True,
+    held_out: np.ndarray | None = None,
     progress: Progress = silent,
 ) -> Head:
     """Train a head of a kind of LEARNERS on features (l, d) and labels (l,), class numbers below `n_classes`.
@@ -164,6 +165,8 @@ def fit_head(
     integers (negative: none) keep images of one patient, camera or session in one fold, so that `cv_accuracy` and the
     calibration are not flattered. Rows of one class or group only are never held out. Features that were made with
     these labels deceive cross-validation: without `choose` there is none, and the default regularisation is taken.
+    `held_out` (l,) bool takes its place: the rows whose labels the features have not seen are one fold, in which the
+    regularisation is chosen and the probabilities are calibrated; the head learns from all rows in the end.
     Raises LearningError for an unknown kind, fewer than two classes, features that are not finite, or lengths that
     differ.
     """
@@ -181,7 +184,9 @@ def fit_head(
     x = directions(features, centre, length) @ basis  # (l, r)
     weights = len(y) / (len(seen) * np.bincount(y))[y]  # (l,) each class weighs the same
     folds = np.full(len(y), -1)
-    if choose:
+    if held_out is not None:
+        folds = np.where(held_out, 0, -1)
+    elif choose:
         folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
     learner, known = LEARNERS[kind], np.isin(np.arange(n_classes), seen)
     chosen = best_strength(learner, x.astype(np.float32), y, weights, folds, seed=seed, progress=progress)

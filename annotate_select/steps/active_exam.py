@@ -123,7 +123,7 @@ def active_estimate(home: Home, model: TrainedModel) -> ActiveEstimate | None:
 def _pool(features: Features, state: Standing) -> np.ndarray:
     """Return the rows that training has not touched and may not touch."""
     touched = (state.settled | state.waiting) & ~state.exam
-    near = blocked(features.array, np.flatnonzero(touched), state.groups).rows
+    near = blocked(features.alike, np.flatnonzero(touched), state.groups).rows
     return np.flatnonzero(state.in_pool & ~near)
 
 
@@ -150,7 +150,7 @@ def _require_labelled(before: stored.ActiveExam | None, state: Standing) -> None
 def _require_half(features: Features, state: Standing, rows: np.ndarray) -> None:
     """Raise ExamError when the exams and what resembles them would be more than half of the pool."""
     kept = np.unique(np.concatenate([np.flatnonzero(state.exam), rows]))
-    reserved = int((blocked(features.array, kept, state.groups).rows & state.in_pool).sum())
+    reserved = int((blocked(features.alike, kept, state.groups).rows & state.in_pool).sum())
     if 2 * reserved > int(state.in_pool.sum()):
         raise ExamError(
             f"the exams and what resembles them would keep {reserved:,} of {int(state.in_pool.sum()):,} images from "

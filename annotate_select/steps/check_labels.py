@@ -187,10 +187,10 @@ def _contradictions(home: Home, features: str | None) -> list[Contradiction]:
     state = standing(home, opened.ids)
     rows = np.flatnonzero((state.labels != UNLABELLED) & state.in_pool)
     names, labels = home.config.classes, state.labels[rows]
-    limit = likeness_limit(SAME_PICTURE, opened.array.shape[1])
+    limit = likeness_limit(SAME_PICTURE, opened.alike.shape[1])
     return [
         Contradiction(state.keys[rows[a]], names[labels[a]], state.keys[rows[b]], names[labels[b]], round(cosine, 4))
-        for a, b, cosine in contradictions(opened.array[rows], labels, mean_of(opened.array), limit, MOST)
+        for a, b, cosine in contradictions(opened.alike[rows], labels, mean_of(opened.alike), limit, MOST)
     ]
 
 

@@ -61,9 +61,9 @@ def check_leaks(home: Home, features: str | None = None) -> LeaksReport:
     exam = np.flatnonzero(state.exam & state.in_pool)
     if len(exam) == 0:
         raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
-    reserved = blocked(opened.array, exam, state.groups).rows & ~state.exam & state.in_pool
+    reserved = blocked(opened.alike, exam, state.groups).rows & ~state.exam & state.in_pool
     rows = np.flatnonzero(reserved & (state.labels != UNLABELLED))
-    near, cosines = closest(opened.array, exam, rows)
+    near, cosines = closest(opened.alike, exam, rows)
     pairs = zip(rows.tolist(), near.tolist(), cosines.tolist(), strict=True)
     leaks = [_leak(state, exam, row, other, cosine) for row, other, cosine in pairs]
     leaks.sort(key=lambda one: -one.cosine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,15 @@ from annotate_select.steps.labels import training_labels
 from annotate_select.steps.pictures import Pictures, bring_back
 from annotate_select.steps.standing import UNLABELLED
 
-__all__ = ["MOST_TRAINING_IMAGES", "embed", "embed_new", "embed_stored", "load_encoder", "open_features"]
+__all__ = [
+    "MOST_TRAINING_IMAGES",
+    "embed",
+    "embed_new",
+    "embed_stored",
+    "encode_missing",
+    "load_encoder",
+    "open_features",
+]
 
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
 MOST_COMPARED = 1_000  # rows that are looked through for one that differs
@@ -74,7 +83,7 @@ def embed(
         table = _pool(home)
         store = home.store()
         chosen = _encoder(home, store, table, encoder, name, asked, progress)
-        left_out = _encode_missing(home, store, table, name, chosen, retrain, progress)
+        left_out = encode_missing(home, store, table, name, chosen, retrain, progress)
         found = replace(open_features(home, name), left_out=left_out)
         _warn_of_equal(found)
         return found
@@ -110,9 +119,8 @@ def open_features(home: Home, name: str | None = None) -> Features:
     features = store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
     require_fresh(store, name)
     keys = dict(zip(table.ids.tolist(), table.keys, strict=True))
-    return Features(
-        features.name, features.digest, features.array, features.ids, [keys.get(i, "") for i in features.ids.tolist()]
-    )
+    found = [keys.get(i, "") for i in features.ids.tolist()]
+    return replace(features, keys=found, untaught=_untaught(store, features))
 
 
 def load_encoder(home: Home, name: str) -> Encoder:
@@ -122,6 +130,22 @@ def load_encoder(home: Home, name: str) -> Encoder:
     folder = store.encoder_folder(name, digest(definition))
     require_fresh(store, name)
     return load_saved(folder, definition)
+
+
+def _untaught(store: FeatureStore, features: Features) -> np.ndarray | None:
+    """Return the rows of the features that a fine-tuned network started from; None of others, or once they are gone."""
+    started = store.definition(features.name).get("started_from")
+    if not isinstance(started, dict):
+        return None
+    try:
+        before = store.stored(str(started["features"]), str(started["digest"]))
+    except FeaturesError:
+        return None
+    if np.array_equal(before.ids, features.ids):
+        return before.array
+    order = np.argsort(before.ids)
+    at = order[np.minimum(np.searchsorted(before.ids, features.ids, sorter=order), len(order) - 1)]
+    return before.array[at] if (before.ids[at] == features.ids).all() else None
 
 
 def _warn_of_equal(found: Features) -> None:
@@ -146,7 +170,7 @@ def _renew(home: Home, store: FeatureStore, name: str, progress: Progress) -> di
     left_out: dict[str, str] = {}
     for part in derived_parts(store.definition(name)):
         left_out |= _renew(home, store, part.name, progress)
-    return left_out | _encode_missing(home, store, _pool(home), name, load_encoder(home, name), False, progress)
+    return left_out | encode_missing(home, store, _pool(home), name, load_encoder(home, name), False, progress)
 
 
 def _pool(home: Home) -> PoolTable:
@@ -159,11 +183,19 @@ def _pool(home: Home) -> PoolTable:
 
 def _only(store: FeatureStore) -> str:
     names = store.kept_names() or store.names()  # what failed before its first row is nobody's choice
+    names = [one for one in names if len(names) == 1 or not _tuned(store, one)] or names
     if not names:
         raise FeaturesError("there are no features yet; make them with `annotate-select embed`")
     if len(names) > 1 and "autoencoder" not in names:
         raise FeaturesError(f"there are several features ({', '.join(names)}); name one with --features")
     return "autoencoder" if "autoencoder" in names else names[0]
+
+
+def _tuned(store: FeatureStore, name: str) -> bool:
+    """Say whether training made these features, of others: nobody has to choose between the two then."""
+    with suppress(FeaturesError):  # a damaged definition.json is no matter for who uses other features
+        return bool(store.definition(name).get("started_from"))
+    return False
 
 
 def _encoder(
@@ -285,7 +317,7 @@ def _training_positions(table: PoolTable, labels: np.ndarray | None) -> np.ndarr
     return np.sort(order[:MOST_TRAINING_IMAGES])
 
 
-def _encode_missing(
+def encode_missing(
     home: Home, store: FeatureStore, table: PoolTable, name: str, encoder: Encoder, retrain: bool, progress: Progress
 ) -> dict[str, str]:
     """Encode the images that have no row yet; one that cannot be read any more is left out of the pool, by key: why.

@@ -150,12 +150,14 @@ def audit(home: Home) -> AuditReport:
     rows, _ = training_rows(features, state)
     rows = np.array([row for row in rows.tolist() if state.roles[row]], dtype=np.int64)
     exam = np.flatnonzero(state.random & state.in_pool & (state.labels != UNLABELLED))
-    classes, centre, choose = len(home.config.classes), mean_of(features.array), not model.features_saw_labels
+    array = features.alike  # a network that learned all these labels has nothing to learn from some of them
+    choose = features.untaught is not None or not model.features_saw_labels
+    classes, centre = len(home.config.classes), mean_of(array)
     report = compare_audit(
-        features.array[rows],
+        array[rows],
         state.labels[rows],
         np.array([state.roles[row] for row in rows.tolist()]),
-        features.array[exam],
+        array[exam],
         state.labels[exam],
         lambda some, labels: fit_head(some, labels, classes, centre=centre, choose=choose).probabilities,
         seed=home.config.seed,

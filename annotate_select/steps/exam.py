@@ -105,7 +105,7 @@ def reserved_rows(home: Home, features: str | None = None) -> list[int]:
     """Return the rows of the features that are never trained on: the exam, its groups and near-duplicates."""
     opened = open_features(home, features)
     state = standing(home, opened.ids)
-    rows: list[int] = np.flatnonzero(blocked(opened.array, np.flatnonzero(state.exam), state.groups).rows).tolist()
+    rows: list[int] = np.flatnonzero(blocked(opened.alike, np.flatnonzero(state.exam), state.groups).rows).tolist()
     return rows
 
 
@@ -122,7 +122,7 @@ def _excluded(home: Home, now: Standing) -> NDArray[np.bool_]:
         return alike
     place = {int(image_id): position for position, image_id in enumerate(features.ids.tolist())}
     order = np.array([place[int(image_id)] for image_id in now.ids.tolist()])
-    near: NDArray[np.bool_] = blocked(features.array[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
+    near: NDArray[np.bool_] = blocked(features.alike[order], np.flatnonzero(touched), now.groups).rows & ~now.exam
     return near
 
 

@@ -166,7 +166,7 @@ def _drawn(home: Home, number: int) -> Drawn:
     features = open_features(home, model.features)
     state = standing(home, features.ids)
     exam = state.random & state.in_pool
-    leaks = blocked(features.array, np.flatnonzero(state.exam), state.groups)
+    leaks = blocked(features.alike, np.flatnonzero(state.exam), state.groups)
     reserved = leaks.rows & ~state.exam & state.in_pool
     learned = read_record(model_folder(home, number))
     pool, drawn = images.pool_table(home.db), stored.exam_ids(home.db)

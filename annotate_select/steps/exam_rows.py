@@ -8,6 +8,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError, FeaturesError, listed
 from annotate_select.features.store import Features
+from annotate_select.learning.head import mean_of
 from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import ClassMap, class_map, said
 from annotate_select.steps.embed import open_features
@@ -110,7 +111,8 @@ def _known(home: Home, model: TrainedModel, features: Features, state: Standing,
     known = np.isin(rows, learned)
     if state.groups is not None:
         known |= np.isin(state.groups[rows], state.groups[learned])
-    return np.asarray(known | near_learned(features.array[rows], features.array[learned], model.head.centre))
+    centre = model.head.centre if features.untaught is None else mean_of(features.untaught)
+    return np.asarray(known | near_learned(features.alike[rows], features.alike[learned], centre))
 
 
 def _left_out(left_out: int, labelled: int) -> list[str]:

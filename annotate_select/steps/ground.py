@@ -116,7 +116,7 @@ def _made(home: Home, features: str | None, seed: int, stamp: object) -> Ground:
     made_of = _made_of(opened, now, seed)
     stored = _stored(path, made_of)
     if stored is None:
-        reserved = blocked(opened.array, np.flatnonzero(now.exam), now.groups).rows
+        reserved = blocked(opened.alike, np.flatnonzero(now.exam), now.groups).rows
         stored = parts_of(opened.array, mean_of(opened.array), hashes, seed), reserved
         _store(path, *stored, made_of)
     parts, reserved = stored

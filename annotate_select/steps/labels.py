@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from annotate_select.annotations import images
 from annotate_select.features.derived import derived_parts
 from annotate_select.features.store import Features, FeatureStore
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.leaks import blocked
 
-__all__ = ["saw_labels", "training_labels", "training_rows"]
+__all__ = ["saw_labels", "training_labels", "training_rows", "unlearned"]
 
 
 def training_rows(features: Features, state: Standing) -> tuple[np.ndarray, int]:
     """Return the rows that may be trained on, and how many labelled ones the exam keeps out."""
-    reserved = blocked(features.array, np.flatnonzero(state.exam), state.groups).rows
+    reserved = blocked(features.alike, np.flatnonzero(state.exam), state.groups).rows
     labelled = (state.labels != UNLABELLED) & state.in_pool
     return np.flatnonzero(labelled & ~reserved), int((labelled & reserved & ~state.exam).sum())
 
@@ -37,3 +38,23 @@ def saw_labels(store: FeatureStore, name: str) -> bool:
     if definition.get("labels") or definition.get("kind") == "model":
         return True
     return any(saw_labels(store, part.name) for part in derived_parts(definition))
+
+
+def unlearned(home: Home, features: Features, state: Standing, rows: np.ndarray) -> np.ndarray | None:
+    """Say of which labelled rows (l,) a fine-tuned network has learned no label, nor one of their group.
+
+    None of features of another kind. Raises FeaturesError when what it learned cannot be read.
+    """
+    store = home.store()
+    if not store.definition(features.name).get("started_from"):
+        return None
+    from annotate_select.features.finetuned import learned_from
+
+    learned = learned_from(store.encoder_folder(features.name, features.digest))
+    table = images.pool_table(home.db)
+    known = {one for one, print_ in zip(table.ids.tolist(), table.fingerprints, strict=True) if print_ in learned}
+    seen = np.array([one in known for one in features.ids.tolist()], dtype=bool)
+    if state.groups is not None:
+        seen |= np.isin(state.groups, state.groups[seen])
+    found: np.ndarray = ~seen[rows]
+    return found

@@ -29,7 +29,9 @@ STOPPING = "stopping.json"  # in a model's folder: whether more labels are worth
 class TrainedModel:
     """A stored model; `accuracy` is the exam's where it was evaluated, else the cross-validated one.
 
-    Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None.
+    Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None; or, of a
+    fine-tuned network, it is the share right of the `measured_on` labels that the network has not learned. `note` says
+    what fine-tuning came to.
     """
 
     number: int
@@ -44,7 +46,9 @@ class TrainedModel:
     left_out: int
     created_at: str
     features_saw_labels: bool = False
-    kind: str = "linear"  # of HEADS
+    kind: str = "linear"  # of the head: linear or mlp
+    measured_on: int | None = None
+    note: str = ""
 
     @property
     def accuracy(self) -> float | None:
@@ -124,6 +128,8 @@ def load_model(home: Home, number: int) -> TrainedModel:
             created_at=description["created_at"],
             features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
             kind=description.get("kind", "linear"),
+            measured_on=None if description.get("measured_on") is None else len(description["measured_on"]),
+            note=description.get("note", ""),
         )
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error

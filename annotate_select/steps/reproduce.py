@@ -88,6 +88,7 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
         groups=record.groups,
         centre=model.head.centre,
         choose=not model.features_saw_labels,
+        held_out=None if about.get("measured_on") is None else np.isin(record.ids, about["measured_on"]),
         progress=progress,
     )
     gap, moved = _answers(model.head, again, features.array)

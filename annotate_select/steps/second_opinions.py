@@ -62,7 +62,7 @@ def worth_asking_again(home: Home, features: str | None = None) -> Worth | None:
 
 def free_rows(features: Features, now: Standing) -> np.ndarray:
     """Return the rows (m,) that a batch may hold for the first time."""
-    reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
+    reserved = blocked(features.alike, np.flatnonzero(now.exam), now.groups).rows
     return np.flatnonzero((now.labels == UNLABELLED) & ~now.settled & ~now.waiting & ~reserved & now.in_pool)
 
 

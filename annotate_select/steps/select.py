@@ -187,7 +187,7 @@ def _choose(
     strata: Strata | None,
     progress: Progress,
 ) -> Picks:
-    reserved = blocked(features.array, np.flatnonzero(now.exam), now.groups).rows
+    reserved = blocked(features.alike, np.flatnonzero(now.exam), now.groups).rows
     labelled = np.flatnonzero((now.labels != UNLABELLED) & ~reserved & now.in_pool)
     taken = np.zeros(len(now.ids), dtype=bool)
     taken[labelled] = True

@@ -19,7 +19,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import write_evidence
 from annotate_select.steps.home import Home, now
-from annotate_select.steps.labels import saw_labels, training_rows
+from annotate_select.steps.labels import saw_labels, training_rows, unlearned
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
@@ -32,7 +32,8 @@ __all__ = ["TRAINERS", "Lesson", "TrainedModel", "models", "train"]
 class Lesson:
     """What a head learns from: the labels (l,) of rows (l,) of features, and their groups (l,) where there are any.
 
-    `saw_labels` says that labels had a part in the features, so that cross-validation on them would flatter.
+    `saw_labels` says that labels had a part in the features, so that cross-validation on them would flatter, and
+    `held_out` (l,) bool which of them had none, where some are known to.
     """
 
     features: Features
@@ -40,6 +41,7 @@ class Lesson:
     labels: np.ndarray
     groups: np.ndarray | None
     saw_labels: bool
+    held_out: np.ndarray | None
 
 
 def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -> Head:
@@ -52,6 +54,7 @@ def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -
         groups=lesson.groups,
         centre=mean_of(lesson.features.array),
         choose=not lesson.saw_labels,
+        held_out=lesson.held_out,
         progress=progress,
     )
 
@@ -60,21 +63,38 @@ def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -
 TRAINERS: dict[str, Callable[[Home, Lesson, Progress], Head]] = {
     "linear": partial(_on_features, kind="linear"),
     "mlp": partial(_on_features, kind="mlp"),
+    "finetune": partial(_on_features, kind="linear"),  # on what the network sees that learned the classes
 }
 
 
 def train(
-    home: Home, head: str | None = None, *, features: str | None = None, progress: Progress = silent
+    home: Home,
+    head: str | None = None,
+    *,
+    features: str | None = None,
+    minutes: float | None = None,
+    views: str | None = None,
+    progress: Progress = silent,
 ) -> TrainedModel:
     """Train a model of a kind of HEADS on every label outside the exam, and store it as the next number.
 
-    The kind is by default the one under [train] in project.toml.
+    The kind is by default the one under [train] in project.toml. `finetune` first teaches the classes to the network
+    under the features, within some `minutes`, on `views` of the images.
     Images of the exam, of the exam's groups, and near-duplicates of exam images never enter.
-    Raises LearningError for another kind, or when fewer than two classes have labels.
+    Raises LearningError for another kind, when fewer than two classes have labels, and when the features are of nothing
+    to fine-tune.
     """
     head = head or home.config.train.head
     if head not in HEADS:
         raise LearningError(f"there is no head {head!r}{did_you_mean(head, list(HEADS))}; train one of {listed(HEADS)}")
+    note = ""
+    if head == "finetune":
+        from annotate_select.steps.finetune import tuned_features
+
+        tuned = tuned_features(home, features, minutes, views, progress)
+        features, note = tuned.features, tuned.text()
+    elif minutes is not None or views is not None:
+        raise LearningError(f"minutes and views are for head finetune, got head {head!r}; leave them out")
     with home.lock("training a model"):
         opened = open_features(home, features)
         state = standing(home, opened.ids)
@@ -82,9 +102,10 @@ def train(
         labels = state.labels[rows]
         _check(home, labels)
         seen = saw_labels(home.store(), opened.name)
+        held_out = unlearned(home, opened, state, rows)
         groups = state.groups[rows] if state.groups is not None else None
-        lesson = Lesson(opened, rows, labels, groups, seen)
-        return _store(home, head, lesson, TRAINERS[head](home, lesson, progress), state, left_out)
+        lesson = Lesson(opened, rows, labels, groups, seen, held_out)
+        return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, left_out, note)
 
 
 def _check(home: Home, labels: np.ndarray) -> None:
@@ -95,16 +116,17 @@ def _check(home: Home, labels: np.ndarray) -> None:
         raise LearningError(f"training needs labels of at least two of the classes {classes}; {have}; label more first")
 
 
-def _store(home: Home, kind: str, lesson: Lesson, fitted: Head, state: Standing, left_out: int) -> TrainedModel:
+def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, left_out: int, note: str) -> TrainedModel:
     features, rows, groups, seed = lesson.features, lesson.rows, lesson.groups, home.config.seed
     record = TrainingRecord(features.ids[rows], lesson.labels, groups)
+    measured = None if lesson.held_out is None else features.ids[rows[lesson.held_out]].tolist()
     while True:
         existing = models(home)
         number = existing[-1].number + 1 if existing else 1
         labels = [[state.keys[row], int(state.labels[row])] for row in rows.tolist()]
         description = {
             "number": number,
-            "kind": kind,
+            "kind": fitted.kind,
             "classes": home.config.classes,
             "features": features.name,
             "features_digest": features.digest,
@@ -118,6 +140,8 @@ def _store(home: Home, kind: str, lesson: Lesson, fitted: Head, state: Standing,
             "version": __version__,
             "libraries": libraries(),
             "learned_from": checksum(features.array[rows]),
+            "note": note,
+            "measured_on": measured,
         }
         try:
             with whole_folder(model_folder(home, number)) as folder:

@@ -69,6 +69,10 @@ def load_backbone(folder: Path, definition: dict[str, object]) -> Encoder:
         from annotate_select.features.backbones.function import Function
 
         return Function.load(folder)
+    if definition.get("started_from"):
+        from annotate_select.features.finetuned import FineTuned
+
+        return FineTuned.load(folder)
     from annotate_select.features.backbones.backbone import Backbone
 
     return Backbone.load(folder)

@@ -61,8 +61,19 @@ class Backbone(Measured):
         self.model, self.mean, self.std, self._size = found.model, found.mean, found.std, found.image_size
         self._network, self._library = found.network, found.library
         self._weights = weights_digest(self._network.state_dict())
-        self._runner = Runner(_Normalised(found), self._device)
+        self._normalised = _Normalised(found)
+        self._runner = Runner(self._normalised, self._device)
         self._dim = self._measured()
+
+    @property
+    def normalised(self) -> nn.Module:
+        """Return the network itself, of images (b, 3, H, W) in 0..1 to features (b, d); changed, it must be saved."""
+        return self._normalised
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the network is."""
+        return self._device
 
     @property
     def runtime(self) -> str:
