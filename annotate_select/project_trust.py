@@ -76,7 +76,7 @@ class Scores:
         return report_of(self._home, model)
 
     def outdated(self, model: int) -> str | None:
-        """Say why a model's stored exam report no longer holds; None where it does, or there is none."""
+        """Say why a model's stored exam report is not to be gone by; None where it holds, or there is none."""
         from annotate_select.steps.basis import outdated
 
         return outdated(self._home, model)

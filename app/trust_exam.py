@@ -31,6 +31,7 @@ def exam_panel(project: Project) -> None:
     report = project.report()
     if report is None:
         mark_form(project)
+        _measured_again(project, status.outdated, None)
         grow_exam(project, status.exam_total)
         return
     interval = report.interval
@@ -39,7 +40,7 @@ def exam_panel(project: Project) -> None:
         delta_color="off", delta_arrow="off",
     )  # fmt: skip
     st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
-    _measured_again(project, report)
+    _measured_again(project, project.outdated(report.model) if report.model else None, report.model)
     if report.verdict is None:
         st.caption("A pass mark, declared below, turns this into a verdict.")
     else:
@@ -61,15 +62,14 @@ def exam_panel(project: Project) -> None:
     report_download(project, report)
 
 
-def _measured_again(project: Project, report: ExamReport) -> None:
-    """Say where the figures are of the past, and offer new ones."""
-    past = None if report.model is None else project.outdated(report.model)
+def _measured_again(project: Project, past: str | None, model: int | None) -> None:
+    """Say why a model's figures are not to be gone by, where they are not, and offer new ones."""
     if past is None:
         return
-    st.warning(f"These figures no longer hold: {past}.")
+    st.info(f"Measure again: {past}.")
     if st.button("Measure again", key="measure-again"):
         try:
-            project.evaluate(report.model)
+            project.evaluate(model)
         except AnnotateSelectError as error:
             st.error(sentence(str(error)))
         else:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from annotate_select.cli import cli
 from annotate_select.project import Project
+from annotate_select.steps.basis import UNREADABLE
 
 
 @pytest.fixture
@@ -64,9 +65,30 @@ def test_rules_that_were_written_since(project: Project) -> None:
     assert project.rounds()[0].outdated == "rules.toml has changed since"
 
 
-def test_of_results_of_an_older_version_nothing_is_said(project: Project) -> None:
-    path = project.root / "models" / "1" / "exam.json"
+def test_of_results_of_an_older_version_it_is_not_known_whether_they_hold(project: Project) -> None:
+    path = report_file(project)
     found = json.loads(path.read_text())
     del found["rests"]
     path.write_text(json.dumps(found))
+    assert project.status().outdated == "it is not known whether these figures still hold"
+    assert "on the exam, but it is not known whether these figures still hold" in said(project, "status")
+    assert "it is not known whether these figures still hold: evaluate --model 1 again" in said(project, "history")
+    assert project.status().accuracy == found["accuracy"]
+    assert project.stopping() is None
+    project.evaluate()
     assert project.status().outdated is None
+
+
+def test_a_report_that_cannot_be_read_leaves_its_model_whole(project: Project) -> None:
+    for content in ("[]", "{}", '{"accuracy": null}', "\xff", "{"):
+        report_file(project).write_text(content, encoding="latin-1")
+        assert [(one.model, one.accuracy, one.outdated) for one in project.rounds()] == [(1, None, UNREADABLE)]
+    assert project.status().accuracy is None
+    assert f"measure the model again, for {UNREADABLE}: annotate-select evaluate" in said(project, "status")
+    assert f"{UNREADABLE}: evaluate --model 1 again" in said(project, "history")
+    project.evaluate()
+    assert project.status().outdated is None
+
+
+def report_file(project: Project) -> Path:
+    return project.root / "models" / "1" / "exam.json"

@@ -12,12 +12,13 @@ from annotate_select.errors import LearningError
 from annotate_select.files import digest
 from annotate_select.steps.home import Home
 from annotate_select.steps.marks import declared
-from annotate_select.steps.models import STOPPING, model_folder
+from annotate_select.steps.models import RESULT, STOPPING, model_folder
 from annotate_select.steps.rules import FILE as RULES
 
-__all__ = ["RESULT", "basis", "outdated", "read_result", "read_stopping"]
+__all__ = ["UNKNOWN", "UNREADABLE", "basis", "outdated", "read_result", "read_stopping"]
 
-RESULT = "exam.json"  # in a model's folder: its report, and under "rests" what that rests on
+UNKNOWN = "it is not known whether these figures still hold"  # of a result that an older version stored
+UNREADABLE = "the exam's report cannot be read"
 CHANGED = {
     "labels": "the exam's labels have changed since",
     "rules": f"{RULES} has changed since",
@@ -42,13 +43,20 @@ def basis(home: Home) -> dict[str, Any]:
 
 
 def outdated(home: Home, number: int, today: Mapping[str, Any] | None = None) -> str | None:
-    """Say what makes the stored result of a model one of the past; None where it holds, or where there is none.
+    """Say why the stored result of a model is not to be gone by; None where it holds, or where there is none.
 
-    `today` is the basis of now, where it is known already. Of a result that an older version stored, nothing is known.
+    `today` is the basis of now, where it is known already. An older version stored results without what they rest on:
+    of these it is UNKNOWN whether they hold.
     """
-    then = (read_result(home, number) or {}).get("rests")
-    if then is None:
+    try:
+        found = read_result(home, number)
+    except LearningError:
+        return UNREADABLE
+    if found is None:
         return None
+    then = found.get("rests")
+    if not isinstance(then, dict):
+        return UNKNOWN
     today = basis(home) if today is None else today
     return " and ".join(words for name, words in CHANGED.items() if then.get(name) != today[name]) or None
 
@@ -56,18 +64,21 @@ def outdated(home: Home, number: int, today: Mapping[str, Any] | None = None) ->
 def read_result(home: Home, number: int) -> dict[str, Any] | None:
     """Return the stored result of a model as it was written; None where it was not evaluated.
 
-    Raises LearningError naming a file that is damaged.
+    Raises LearningError for a file that cannot be read: the model is not damaged by that.
     """
     path = model_folder(home, number) / RESULT
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError("it holds no result")
+        float(found["accuracy"])
         return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise LearningError(f"{path} is damaged ({error}); delete it, and run `annotate-select evaluate`") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LearningError(
+            f"the report {path} cannot be read ({error}); `annotate-select evaluate --model {number}` makes it again"
+        ) from error
 
 
 def read_stopping(home: Home, number: int) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from annotate_select.errors import LearningError
 from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.active_exam import active_estimate
-from annotate_select.steps.basis import RESULT, basis, read_result
+from annotate_select.steps.basis import basis, read_result
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.exam_rows import exam_rows
@@ -20,7 +20,7 @@ from annotate_select.steps.exam_strata import design_of
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.marks import mark_of, remember_mark
-from annotate_select.steps.models import model_folder, models, require_model
+from annotate_select.steps.models import RESULT, model_folder, models, require_model
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport
@@ -132,11 +132,22 @@ def exam_answers(home: Home, number: int | None = None) -> list[ExamAnswer]:
 
 
 def report_of(home: Home, number: int | None = None) -> ExamReport | None:
-    """Return the stored report of a model, by default the newest evaluated one; None where there is none."""
+    """Return the stored report of a model, by default of the newest that has one; None where there is none.
+
+    One that cannot be read is none: `outdated` says so, and that it is to be made again.
+    """
     for model in reversed(models(home)):
-        if number in (None, model.number) and (found := read_result(home, model.number)) is not None:
-            return ExamReport.from_dict(found)
+        if number in (None, model.number) and (found := _report(home, model.number)) is not None:
+            return found
     return None
+
+
+def _report(home: Home, number: int) -> ExamReport | None:
+    try:
+        found = read_result(home, number)
+        return None if found is None else ExamReport.from_dict(found)
+    except (LearningError, ValueError, KeyError, TypeError):
+        return None
 
 
 def audit(home: Home) -> AuditReport:

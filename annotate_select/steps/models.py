@@ -12,6 +12,7 @@ from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
 
 __all__ = [
+    "RESULT",
     "STOPPING",
     "TrainedModel",
     "load_model",
@@ -22,6 +23,7 @@ __all__ = [
     "require_model",
 ]
 
+RESULT = "exam.json"  # in a model's folder: its report, and under "rests" what that rests on
 STOPPING = "stopping.json"  # in a model's folder: whether more labels are worth it
 
 
@@ -107,13 +109,11 @@ def model_folder_at(path: str | Path) -> Path:
 
 
 def load_model(home: Home, number: int) -> TrainedModel:
-    """Read model `number`; raises LearningError when its files are damaged."""
+    """Read model `number`; raises LearningError when its files are damaged, other than the exam's report beside it."""
     folder = model_folder(home, number)
     try:
         description = json.loads((folder / "model.json").read_text())
         head = Head.from_bytes((folder / "weights.safetensors").read_bytes())
-        report = folder / "exam.json"
-        exam = json.loads(report.read_text())["accuracy"] if report.exists() else None
         return TrainedModel(
             number=number,
             head=head,
@@ -123,7 +123,7 @@ def load_model(home: Home, number: int) -> TrainedModel:
             labels=description["labels"],
             labels_digest=description["labels_digest"],
             cv_accuracy=description["cv_accuracy"],
-            exam_accuracy=exam,
+            exam_accuracy=_exam_accuracy(folder / RESULT),
             left_out=description["left_out"],
             created_at=description["created_at"],
             features_saw_labels=description.get("features_saw_labels", False),  # none before 0.2 did
@@ -133,6 +133,14 @@ def load_model(home: Home, number: int) -> TrainedModel:
         )
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error
+
+
+def _exam_accuracy(report: Path) -> float | None:
+    """Return the accuracy of a stored report; None where it cannot be read, for the model is as good without it."""
+    try:
+        return float(json.loads(report.read_text(encoding="utf-8"))["accuracy"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _numbers(home: Home) -> list[int]:

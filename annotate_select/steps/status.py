@@ -19,7 +19,7 @@ __all__ = ["Round", "Status", "rounds", "status"]
 class Round:
     """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated.
 
-    `outdated` says why the exam's figures no longer hold, where they do not.
+    `outdated` says why the exam's figures are not to be gone by, where they are not.
     """
 
     model: int
@@ -54,7 +54,7 @@ class Status:
     active_total: int = 0  # images of exams drawn where a model may err, beside the exam's own
     active_labelled: int = 0
     enough: str | None = None  # whether more labels are worth it, in a sentence
-    outdated: str | None = None  # why the accuracy no longer holds, where it does not
+    outdated: str | None = None  # why the accuracy is not to be gone by, where it is not
 
     @property
     def to_label(self) -> int:
@@ -176,8 +176,8 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         and newest < facts.labelled - facts.exam_labelled - facts.active_labelled
     ):
         return "train on the new labels: annotate-select train, then evaluate"
-    if trained and trained[-1].exam_accuracy is None:
-        return "measure the model: annotate-select evaluate"
     if facts.outdated:
         return f"measure the model again, for {facts.outdated}: annotate-select evaluate"
+    if trained and trained[-1].exam_accuracy is None:
+        return "measure the model: annotate-select evaluate"
     return "choose the next batch: annotate-select select"

@@ -40,7 +40,7 @@ figures[3].metric(
 )
 
 if this.outdated:
-    st.warning(f"The exam's figures no longer hold: {this.outdated}. Measure again on the Trust page.")
+    st.info(f"Measure again on the Trust page: {this.outdated}.")
 
 left, right = st.columns([3, 2], gap="large")
 with left:
