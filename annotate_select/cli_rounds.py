@@ -157,15 +157,8 @@ def train(output: Output, head: str | None, features: str | None, minutes: float
         text += f", cross-validated accuracy {model.cv_accuracy:.1%} (on picked images: not what the exam measures)"
     if model.features_saw_labels and model.cv_accuracy is None:
         text += ", whose features saw labels: only the exam can tell its accuracy"
-    found = model.as_dict()
-    if model.left_out:
-        leaks = project.check.leaks(model.features)
-        found["leaks"] = [asdict(one) for one in leaks.leaks]
-        text += (
-            f"; {model.left_out:,} labelled images left out because they are too near to the exam: {leaks.pairs(3)} "
-            "(annotate-select check leaks)"
-        )
-    output.show(found, "\n".join(one for one in (text, model.note) if one))
+    text = "; ".join([text, *filter(None, [model.kept_out()])])
+    output.show(model.as_dict(), "\n".join(filter(None, [text, model.note])))
 
 
 @click.command()
@@ -250,7 +243,7 @@ def next_(output: Output, n: int | None, strategy: str | None) -> None:
     project = output.open()
     with output.working() as progress:
         chosen = project.next(n, strategy, progress=progress)
-    _show_batch(output, chosen)
+    _show_batch(output, chosen, left_out=project.rounds()[-1].left_out)
 
 
 @click.command()
@@ -288,16 +281,16 @@ def _show_verified(output: Output, found: Verification) -> None:
     output.show(found.as_dict(), found.text())
 
 
-def _show_batch(output: Output, batch: Batch) -> None:
+def _show_batch(output: Output, batch: Batch, left_out: str = "") -> None:
     audits = sum(pick.role == "audit" for pick in batch.picks)
     again = sum(pick.role == "relabel" for pick in batch.picks)
     kinds = f"{audits} random audit picks" + (f", {again} second opinions" if again else "")
     lines = [f"batch {batch.number}: {len(batch.picks)} images ({kinds}), {batch.strategy}"]
-    lines += [batch.note] if batch.note else []
+    lines += [one for one in (batch.note, left_out) if one]
     lines += [f"  {pick.image}: {pick.reason}" for pick in batch.picks[:5]]
     lines += [f"  and {len(batch.picks) - 5} more"] if len(batch.picks) > 5 else []
     lines += [f"wrote {path}" for path in batch.paths]
-    output.show(batch.as_dict(), "\n".join(lines))
+    output.show({**batch.as_dict(), **({"left_out": left_out} if left_out else {})}, "\n".join(lines))
 
 
 def _sure(probabilities: dict[str, float]) -> str:

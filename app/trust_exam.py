@@ -30,8 +30,8 @@ def exam_panel(project: Project) -> None:
         st.info("There is no exam yet; it is drawn when the project is prepared.")
     report = project.report()
     if report is None:
-        mark_form(project)
         _measured_again(project, status.outdated, None)
+        mark_form(project)
         grow_exam(project, status.exam_total)
         return
     interval = report.interval

@@ -318,10 +318,12 @@ def test_what_is_missing_is_said(project: Project, tmp_path: Path) -> None:
     project.train()
     with pytest.raises(UnknownClasses, match="there is no class 'd'; the classes are a, b, c"):
         project.alike("prediction", of="d")
+    before = project.alike("prediction").predicted
     project.rename_class("a", "d")
+    assert project.alike("prediction").predicted == {"d": before["a"], "b": before["b"], "c": before["c"]}
+    project.add_class("a")
     with pytest.raises(LearningError, match="the classes have changed since model 1 was trained"):
         project.alike("prediction")
-    project.rename_class("d", "a")
     embed(project, blobs(seed=4)[:, ::-1] * 2)
     with Project.create(tmp_path / "bare", CLASSES) as bare, pytest.raises(FeaturesError, match="embed"):
         bare.alike()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from annotate_select.errors import UnknownClasses
 from annotate_select.project import Project
 
 
@@ -66,3 +68,52 @@ def test_the_second_exam_hears_of_it_too(project: Project, truth: dict[str, str]
     before = project.evaluate().active
     project.rename_class("T-Shirt", "Tee")
     assert project.evaluate().active == before
+
+
+def test_a_freed_name_given_to_another_class_is_not_the_old_one(project: Project) -> None:
+    before = project.evaluate()
+    project.rename_class("T-Shirt", "Tee")
+    project.add_class("T-Shirt")
+    after = {one.name: one for one in project.evaluate().classes}
+    assert after["Tee"].recall == {one.name: one for one in before.classes}["T-Shirt"].recall
+    assert after["T-Shirt"].n == 0
+    forget_the_moment(project)  # as a model of an older version, trained before
+    assert {one.name: one for one in project.evaluate().classes} == after
+
+
+def forget_the_moment(project: Project) -> None:
+    path = project.root / "models" / "1" / "model.json"
+    about = json.loads(path.read_text())
+    del about["classes_at"]
+    about["created_at"] = "2020-01-01T00:00:00+00:00"
+    path.write_text(json.dumps(about))
+
+
+def test_new_images_are_called_by_the_classes_of_today(project: Project, photos: Path, tmp_path: Path) -> None:
+    [then] = project.predict(one_photo := [sorted(photos.iterdir())[0]])
+    project.rename_class("Hat", "Cap")
+    project.merge_class("Longsleeve", "T-Shirt")
+    project.add_class("Bag")
+    [now] = project.predict(one_photo, output=tmp_path / "said.csv")
+    assert list(now.probabilities) == project.classes
+    assert now.probabilities["Cap"] == then.probabilities["Hat"]
+    both = then.probabilities["Longsleeve"] + then.probabilities["T-Shirt"]
+    assert now.probabilities["T-Shirt"] == pytest.approx(both, abs=2e-6)
+    assert now.probabilities["Bag"] == 0.0
+    assert (tmp_path / "said.csv").read_text().splitlines()[0].split(",")[4:] == project.classes
+
+
+def test_a_way_towards_a_merged_class_is_towards_all_that_it_was(project: Project) -> None:
+    key = project.exam_keys()[0]
+    project.merge_class("Longsleeve", "T-Shirt")
+    found = project.traverse(key, "T-Shirt")
+    assert found.label in project.classes
+    assert found.probabilities == sorted(found.probabilities)
+    assert found.probabilities[-1] > found.probabilities[0]
+    with pytest.raises(UnknownClasses, match="no class 'Longsleeve'"):
+        project.traverse(key, "Longsleeve")
+
+
+def test_a_selection_still_hears_a_model_whose_classes_were_renamed(project: Project) -> None:
+    project.rename_class("Hat", "Cap")
+    assert project.select(3, "margin").model == 1

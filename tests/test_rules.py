@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from annotate_select.cli import cli
-from annotate_select.errors import ConfigError, LearningError
+from annotate_select.errors import ConfigError
 from annotate_select.project import Project
 from annotate_select.steps.opinions import opinions
 from annotate_select.steps.rules import project_rules
@@ -199,7 +199,7 @@ def test_a_rule_that_labels_contradict_and_one_of_nothing_are_told(project: Proj
     assert report.parents.within <= report.parents.mistakes
 
 
-def test_without_rules_it_says_so_and_with_other_classes_too(project: Project, photos: Path) -> None:
+def test_without_rules_it_says_so_and_renamed_classes_follow(project: Project, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*rules\.toml"):
         project.check.rules()
     write(project, CAMERA)
@@ -208,8 +208,11 @@ def test_without_rules_it_says_so_and_with_other_classes_too(project: Project, p
     assert found is not None
     assert found.rules[0].words == "where camera is A, never Cap (no hats there)"
     assert "Cap" in [one.name for one in project.evaluate().classes]
-    with pytest.raises(LearningError, match="the classes have changed since the model was trained"):
-        project.predict(photos)
+    manifest = tmp_path / "new.csv"
+    manifest.write_text(f"image,camera\n{sorted(photos.iterdir())[0]},A\n")
+    [image] = project.predict(manifest)
+    assert image.probabilities["Cap"] == 0.0
+    assert sum(image.probabilities.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_second_exam_and_explain_hear_rules_as_evaluate_does(project: Project, truth: dict[str, str]) -> None:

@@ -11,7 +11,17 @@ from sqlalchemy import Connection, func, insert, select, update
 from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 
-__all__ = ["ClassChange", "all_changes", "current_names", "mark_applied", "pending", "record_change", "resolve_name"]
+__all__ = [
+    "ClassChange",
+    "all_changes",
+    "current_names",
+    "last_change",
+    "mark_applied",
+    "names_since",
+    "pending",
+    "record_change",
+    "resolve_name",
+]
 
 _changes = schema.class_changes.c
 
@@ -26,6 +36,7 @@ class ClassChange:
     new: str
     after_event: int
     applied: bool
+    at: str = ""  # when, ISO 8601, UTC
 
 
 def record_change(db: Database, kind: str, old: str, new: str) -> int:
@@ -52,9 +63,17 @@ def pending(db: Database) -> list[ClassChange]:
 
 def all_changes(connection: Connection) -> list[ClassChange]:
     """Return every change, oldest first."""
-    columns = (_changes.id, _changes.kind, _changes.old, _changes.new, _changes.after_event, _changes.applied)
+    columns = (
+        _changes.id,
+        _changes.kind,
+        _changes.old,
+        _changes.new,
+        _changes.after_event,
+        _changes.applied,
+        _changes.at,
+    )
     rows = connection.execute(select(*columns).order_by(_changes.id))
-    return [ClassChange(*row[:5], applied=bool(row[5])) for row in rows]
+    return [ClassChange(*row[:5], applied=bool(row[5]), at=row[6]) for row in rows]
 
 
 def resolve_name(changes: Sequence[ClassChange], name: str, event_id: int) -> str:
@@ -63,6 +82,24 @@ def resolve_name(changes: Sequence[ClassChange], name: str, event_id: int) -> st
         if change.old == name and change.after_event >= event_id:
             name = change.new
     return name
+
+
+def last_change(db: Database) -> int:
+    """Return the id of the last change, 0 before the first: the moment that names written down now belong to."""
+    with db.read() as connection:
+        return int(connection.execute(select(func.coalesce(func.max(_changes.id), 0))).scalar_one())
+
+
+def names_since(db: Database, names: Sequence[str], moment: int | None, at: str) -> list[str]:
+    """Return what classes of these names are called now, whoever has the names today.
+
+    They were written down at `moment`, a `last_change`; where that is not known, `at` a time (ISO 8601, UTC), and a
+    change of that very second counts as one before it.
+    """
+    with db.read() as connection:
+        changes = all_changes(connection)
+    later = [one for one in changes if (one.id > moment if moment is not None else one.at > at)]
+    return [resolve_name(later, name, 0) for name in names]
 
 
 def current_names(db: Database) -> dict[str, str]:

@@ -83,8 +83,8 @@ class _Classifier(nn.Module):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.register_buffer("centre", torch.from_numpy(head.centre).float())
-        self.weight = nn.Parameter(torch.from_numpy(head.weights[:, head.classes_seen]).float())
-        self.bias = nn.Parameter(torch.from_numpy(head.bias[head.classes_seen]).float())
+        self.weight = nn.Parameter(torch.from_numpy(head.classifier.weights[:, head.classes_seen]).float())
+        self.bias = nn.Parameter(torch.from_numpy(head.classifier.bias[head.classes_seen]).float())
 
     def forward(self, features: Tensor) -> Tensor:
         return F.normalize(features.float() - self.centre) @ self.weight + self.bias  # (b, K)

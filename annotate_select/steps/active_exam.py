@@ -61,10 +61,10 @@ def draw(home: Home, n: int, *, output: Path | None = None) -> ActiveExam:
         model = newest_model(home)
         if model is None:
             raise LearningError("a second exam follows a model's doubts, and there is no model yet; train one first")
-        if model.classes != home.config.classes:
+        if not class_map(home, model).fits(home.config.classes):
             raise LearningError(f"the classes have changed since model {model.number} was trained; train a new one")
         features = features_of(home, model)
-        state = standing(home, features.ids, model.classes)
+        state = standing(home, features.ids)
         before = stored.active_exam(home.db)
         _require_labelled(before, state)
         rows = _pool(features, state)

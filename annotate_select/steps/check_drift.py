@@ -13,6 +13,7 @@ from annotate_select.pool.looks import LOOKS
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
 from annotate_select.steps.appearance import Appearance
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import saw_labels
@@ -189,17 +190,18 @@ def _predicted(home: Home, features: Features) -> np.ndarray | None:
     know the class, and take it for the next likeliest.
     """
     fitting = [one for one in models(home) if one.features_digest == features.digest]
-    if not fitting or fitting[-1].classes != home.config.classes or fitting[-1].features_saw_labels:
+    today = class_map(home, fitting[-1]) if fitting else None
+    if today is None or not today.fits(home.config.classes) or fitting[-1].features_saw_labels:
         return None
     said = said_labels(home, fitting[-1].number)
     if said is None or len(home.config.classes) < 2:
         return None
-    probabilities = fitting[-1].head.probabilities(features.array)
+    probabilities = today.of(fitting[-1].head.probabilities(features.array))
     found: np.ndarray = probabilities.argmax(axis=1)
     ids, labels = said
     at = np.minimum(np.searchsorted(ids, features.ids), len(ids) - 1)
     there = ids[at] == features.ids
-    found[there] = labels[at[there]]
+    found[there] = np.where(labels[at[there]] < 0, -1, today.places[labels[at[there]]])
     alone = np.flatnonzero(found < 0)
     found[alone] = np.argsort(probabilities[alone], axis=1)[:, -2]
     return found

@@ -10,6 +10,7 @@ from annotate_select.errors import ExamError, FeaturesError, LearningError, Sele
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.crowding import PolicyRounds, Round, chance_for, policy_rounds, rounds
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evaluate import audit
@@ -157,9 +158,10 @@ def _classes(home: Home, features: Features, state: Standing, found: list[Round]
     """Return the classes whose shares differ most first; nothing where no model fits."""
     fitting = [one for one in models(home) if one.features_digest == features.digest]
     names = home.config.classes
-    if not fitting or fitting[-1].classes != names:
+    today = class_map(home, fitting[-1]) if fitting else None
+    if today is None or not today.fits(names):
         return []
-    said = fitting[-1].head.probabilities(features.array).argmax(axis=1)
+    said = today.of(fitting[-1].head.probabilities(features.array)).argmax(axis=1)
     picked = np.concatenate([one.rows for one in found])
     if len(picked) == 0:
         return []

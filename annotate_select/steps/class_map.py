@@ -1,6 +1,6 @@
 """What the classes of a model are today: the one place where a model's columns become the project's classes.
 
-A class may have been renamed, merged or added since the model was trained.
+A class may have been renamed, merged or added since the model was trained, and its name given to another one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate_select.annotations.classes import current_names
+from annotate_select.annotations.classes import current_names, names_since
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel
 from annotate_select.steps.rules import correct
@@ -39,6 +39,10 @@ class ClassMap:
             found[:, place] += values[:, column]
         return found
 
+    def fits(self, classes: list[str]) -> bool:
+        """Say whether the model knows each of these classes of today, and no other."""
+        return self.classes == classes and len(np.unique(self.places)) == len(classes)
+
     def unknown(self, seen: np.ndarray) -> np.ndarray:
         """Return the places of classes that the model has not learned, ascending; `seen` (K,) bool are those it has."""
         return np.setdiff1d(np.arange(len(self.classes)), self.places[np.asarray(seen, dtype=bool)])
@@ -47,7 +51,9 @@ class ClassMap:
 def class_map(home: Home, model: TrainedModel) -> ClassMap:
     """Return where a model's classes are among the project's of today."""
     classes, renamed = list(home.config.classes), current_names(home.db)
-    names = [name if name in classes else renamed.get(name, name) for name in model.classes]
+    names = names_since(home.db, model.classes, model.classes_at, model.created_at)
+    if model.classes_at is None:  # the second of its training may be that of a change
+        names = [name if name in classes else renamed.get(name, name) for name in names]
     classes += [name for name in dict.fromkeys(names) if name not in classes]
     place = {name: at for at, name in enumerate(classes)}
     return ClassMap(classes, np.array([place[name] for name in names], dtype=np.int64))

@@ -17,6 +17,7 @@ from annotate_select.files import digest, whole_file
 from annotate_select.learning.head import mean_of
 from annotate_select.selection.groups import Parts, parts_of
 from annotate_select.selection.pool import seeded_hashes
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import Standing, standing
@@ -46,7 +47,7 @@ class Ground:
     hashes: np.ndarray  # (n,) uint64
     free: np.ndarray  # (n,) bool
     parts: Parts
-    opinions: dict[tuple[int, str], Opinion] = field(default_factory=dict)
+    opinions: dict[tuple[object, ...], Opinion] = field(default_factory=dict)
 
 
 # The same pool is grouped again after every group: reading a million rows from the database each time takes seconds.
@@ -75,11 +76,12 @@ def opinion(home: Home, here: Ground) -> Opinion:
     """
     with _making:
         model = _newest(home, here)
-        which = model.number, model.created_at
+        today = class_map(home, model)
+        which = model.number, model.created_at, *today.names
         if which not in here.opinions:
-            probabilities = model.head.probabilities(here.features.array)
+            probabilities = today.of(model.head.probabilities(here.features.array))
             here.opinions.clear()
-            here.opinions[which] = Opinion(model.classes, probabilities.argmax(axis=1), probabilities.max(axis=1))
+            here.opinions[which] = Opinion(today.classes, probabilities.argmax(axis=1), probabilities.max(axis=1))
         return here.opinions[which]
 
 
@@ -93,7 +95,7 @@ def _newest(home: Home, here: Ground) -> TrainedModel:
             f"model {model.number} was trained on features {model.features!r} as they were, not on "
             f"{here.features.name!r} as they are; train a new one with `annotate-select train`"
         )
-    if model.classes != home.config.classes:
+    if not class_map(home, model).fits(home.config.classes):
         raise LearningError(
             f"the classes have changed since model {model.number} was trained; train a new one with "
             "`annotate-select train`"

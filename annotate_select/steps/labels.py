@@ -14,11 +14,11 @@ from annotate_select.trust.leaks import blocked
 __all__ = ["saw_labels", "training_labels", "training_rows", "unlearned"]
 
 
-def training_rows(features: Features, state: Standing) -> tuple[np.ndarray, int]:
-    """Return the rows that may be trained on, and how many labelled ones the exam keeps out."""
+def training_rows(features: Features, state: Standing) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that may be trained on, and which of all (n,) bool the exam reserves, its own among them."""
     reserved = blocked(features.alike, np.flatnonzero(state.exam), state.groups).rows
     labelled = (state.labels != UNLABELLED) & state.in_pool
-    return np.flatnonzero(labelled & ~reserved), int((labelled & reserved & ~state.exam).sum())
+    return np.flatnonzero(labelled & ~reserved), reserved
 
 
 def training_labels(home: Home, features: Features, ids: np.ndarray) -> np.ndarray:

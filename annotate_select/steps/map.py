@@ -22,6 +22,7 @@ from annotate_select.annotations.consensus import consensus
 from annotate_select.errors import ExchangeError, LearningError, SelectionError, UnknownImages, did_you_mean, listed
 from annotate_select.features.plane import alike
 from annotate_select.files import whole_file, write_whole
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.layout import Layout
@@ -180,7 +181,7 @@ COLOURINGS: dict[str, Colouring] = {
 
 
 def _opinion(home: Home) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the newest model's classes, and of each row of its features the id and the probabilities (n, C)."""
+    """Return what the newest model's classes are today, and of each row of its features id and shares (n, C)."""
     trained = models(home)
     if not trained:
         raise LearningError("there is no model yet; train one with `annotate-select train`")
@@ -189,7 +190,8 @@ def _opinion(home: Home) -> tuple[list[str], np.ndarray, np.ndarray]:
         raise LearningError(
             f"model {trained[-1].number} was trained on features that were replaced since; train a new one"
         )
-    return trained[-1].classes, features.ids, trained[-1].head.probabilities(features.array)
+    today = class_map(home, trained[-1])
+    return today.classes, features.ids, today.of(trained[-1].head.probabilities(features.array))
 
 
 def _time(text: str) -> datetime | None:

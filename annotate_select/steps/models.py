@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from annotate_select.config import FILE_NAME
 from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
+from annotate_select.steps.leaks import Leak, pairs
 
 __all__ = [
     "RESULT",
@@ -33,7 +34,8 @@ class TrainedModel:
 
     Where the features saw labels, cross-validation would flatter: there is none, and `cv_accuracy` is None; or, of a
     fine-tuned network, it is the share right of the `measured_on` labels that the network has not learned. `note` says
-    what fine-tuning came to.
+    what fine-tuning came to. `left_out` counts the labelled images that are too near to the exam to be learned from;
+    `leaks` are the nearest of them.
     """
 
     number: int
@@ -51,6 +53,8 @@ class TrainedModel:
     kind: str = "linear"  # of the head: linear or mlp
     measured_on: int | None = None
     note: str = ""
+    leaks: tuple[Leak, ...] = ()
+    classes_at: int | None = None  # the last change of classes before it; an older version did not note that
 
     @property
     def accuracy(self) -> float | None:
@@ -59,7 +63,18 @@ class TrainedModel:
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        return {name: value for name, value in vars(self).items() if name != "head"}
+        plain = {name: value for name, value in vars(self).items() if name != "head"}
+        return {**plain, "leaks": [asdict(one) for one in self.leaks]}
+
+    def kept_out(self) -> str:
+        """Say which labelled images were left out, naming the first; nothing where none was."""
+        if not self.left_out:
+            return ""
+        which = f": {pairs(self.leaks, 3, self.left_out)}" if self.leaks else ""  # an older version named none
+        return (
+            f"{self.left_out:,} labelled images left out because they are too near to the exam{which} "
+            "(annotate-select check leaks)"
+        )
 
 
 def models(home: Home) -> list[TrainedModel]:
@@ -130,6 +145,8 @@ def load_model(home: Home, number: int) -> TrainedModel:
             kind=description.get("kind", "linear"),
             measured_on=None if description.get("measured_on") is None else len(description["measured_on"]),
             note=description.get("note", ""),
+            leaks=tuple(Leak(**one) for one in description.get("leaks", ())),
+            classes_at=description.get("classes_at"),
         )
     except (LearningError, OSError, ValueError, KeyError, TypeError) as error:
         raise LearningError(f"model {number} is damaged ({error}); delete {folder} and train again") from error

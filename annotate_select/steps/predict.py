@@ -23,6 +23,7 @@ from annotate_select.pool.looks import SIDE, looks, looks_of_files
 from annotate_select.pool.sources import Entry, read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.appearance import Appearance
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
@@ -54,7 +55,9 @@ def predict(
     """Predict every image of a source with the newest model; broken images are reported, not fatal.
 
     With `output` (.csv or .jsonl) the predictions are written, whole or not at all. What rules.toml says of the columns
-    of a manifest, and of the classes' frequencies, corrects the probabilities.
+    of a manifest, and of the classes' frequencies, corrects the probabilities. Classes are those of today; what the
+    model learned of a class that was merged counts for the one it became, and of a class that was taken out of
+    project.toml it goes on speaking, as `evaluate` hears it.
     Raises LearningError when there is no model, or its encoder was replaced since it was trained.
     """
     trained = models(home)
@@ -64,7 +67,7 @@ def predict(
     features = open_features(home, model.features)
     if features.digest != model.features_digest:
         raise LearningError(f"model {model.number} was trained on features that were replaced since; train a new one")
-    entries = read_source(source).entries
+    entries, today = read_source(source).entries, class_map(home, model)
     predictions: list[Prediction] = []
     encoder = load_encoder(home, model.features)
     novelty_of = _novelty(home, encoder, features, progress)
@@ -72,17 +75,17 @@ def predict(
     for positions, inputs, problems in _inputs(home, encoder, paths):
         encoded = _features(encoder, inputs)
         known = _columns([entries[position] for position in positions])
-        probabilities = correct_new(home, known, model.head.probabilities(encoded), model.classes)
+        probabilities = correct_new(home, known, today.of(model.head.probabilities(encoded)), today.classes)
         novelty = novelty_of(inputs, encoded, [paths[position] for position in positions])
         found = {
-            position: _prediction(entries[position].key, model.classes, probabilities[i], float(novelty[i]))
+            position: _prediction(entries[position].key, today.classes, probabilities[i], float(novelty[i]))
             for i, position in enumerate(positions)
         }
         found |= {p: Prediction(entries[p].key, None, {}, None, problem) for p, problem in problems}
         predictions += [found[position] for position in sorted(found)]
         progress("predicting", len(predictions), len(entries), "")
     if output is not None:
-        write_whole(output, _jsonl(predictions) if output.suffix == ".jsonl" else _csv(predictions, model.classes))
+        write_whole(output, _jsonl(predictions) if output.suffix == ".jsonl" else _csv(predictions, today.classes))
     return predictions
 
 

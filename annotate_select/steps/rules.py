@@ -130,20 +130,14 @@ def correct(
 
     `classes` are the project's; others may follow, of which rules say nothing: what they are given stays as it is.
     Without `prior`, known frequencies are left aside: the probabilities are for classes as frequent as they are.
-    With `check`, raises ConfigError for a column that no image has; LearningError where the classes are not the
-    project's any more.
+    With `check`, raises ConfigError for a column that no image has; LearningError where the classes have just become
+    others.
     """
     known = project_rules(home)
     if known is None:
         return probabilities
-    n = len(home.config.classes)
-    _require_same(home, classes[:n])
-    left = _left(known, columns_of_pool(home, ids.tolist(), known.names, check=check), len(ids), n)
-    own, others = probabilities[:, :n], probabilities[:, n:]
-    heard = corrected(own, left, known.frequencies if prior else None)
-    if not others.shape[1]:
-        return heard
-    return np.concatenate([heard * own.sum(axis=1, keepdims=True), others], axis=1)
+    columns = columns_of_pool(home, ids.tolist(), known.names, check=check)
+    return _heard(home, known, columns, probabilities, classes, known.frequencies if prior else None)
 
 
 def correct_new(home: Home, columns: Columns, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -151,9 +145,7 @@ def correct_new(home: Home, columns: Columns, probabilities: np.ndarray, classes
     known = project_rules(home)
     if known is None:
         return probabilities
-    _require_same(home, classes)
-    left = _left(known, columns, len(probabilities), probabilities.shape[1])
-    return corrected(probabilities, left, known.frequencies)
+    return _heard(home, known, columns, probabilities, classes, known.frequencies)
 
 
 def rule_breakers(home: Home) -> dict[int, str]:
@@ -179,15 +171,22 @@ def breaking(home: Home, labels: Mapping[int, str]) -> dict[int, str]:
     return {ids[row]: known.rules[at].words for row, at in reversed(pairs)}
 
 
-def _require_same(home: Home, classes: Sequence[str]) -> None:
-    if list(classes) != home.config.classes:
-        raise LearningError(
-            f"the classes have changed since the model was trained, and {FILE} is of today's; train again"
-        )
-
-
-def _left(known: ProjectRules, columns: Columns, n: int, n_classes: int) -> np.ndarray:
-    return permitted(known.rules, columns, n, n_classes)
+def _heard(
+    home: Home,
+    known: ProjectRules,
+    columns: Columns,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    frequencies: np.ndarray | None,
+) -> np.ndarray:
+    n = len(home.config.classes)
+    if list(classes[:n]) != home.config.classes:
+        raise LearningError("the classes of the project have become others this very moment; do that again")
+    own, others = probabilities[:, :n], probabilities[:, n:]
+    heard = corrected(own, permitted(known.rules, columns, len(probabilities), n), frequencies)
+    if not others.shape[1]:
+        return heard
+    return np.concatenate([heard * own.sum(axis=1, keepdims=True), others], axis=1)
 
 
 def _known(values: Mapping[str, object], allowed: Sequence[str], what: str) -> None:

@@ -11,6 +11,7 @@ from annotate_select.annotations.consensus import consensus
 from annotate_select.annotations.queue import RELABEL
 from annotate_select.errors import FeaturesError
 from annotate_select.features.store import Features
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
@@ -54,7 +55,9 @@ def worth_asking_again(home: Home, features: str | None = None) -> Worth | None:
         return None
     now = standing(home, opened.ids)
     model = newest_model(home)
-    if model is None or model.features_digest != opened.digest or model.classes != home.config.classes:
+    if model is None or model.features_digest != opened.digest:
+        return None
+    if not class_map(home, model).fits(home.config.classes):
         return None
     found = second_opinions(home, opened, now, model, home.config.select.n, free_rows(opened, now))
     return None if found is None else Worth(found.n, [now.keys[row] for row in found.rows.tolist()])
@@ -78,7 +81,7 @@ def second_opinions(
     newest = newest_model(home)
     if known is None or model is None or newest is None or newest.number != model.number:
         return None
-    current = events.current_annotations(home.db)
+    current, today = events.current_annotations(home.db), class_map(home, model)
     number = {name: at for at, name in enumerate(home.config.classes)}
     rows, place = _relabelled(home, now, known)
     row_of = {int(now.ids[row]): at for at, row in enumerate(rows.tolist())}
@@ -96,7 +99,7 @@ def second_opinions(
         np.array([one[2] for one in said]),
         now.labels[rows],
         known.held_out[place],
-        as_frequent(model.head.probabilities(features.array[free]), known.held_out.mean(axis=0)),
+        as_frequent(today.of(model.head.probabilities(features.array[free])), known.held_out.mean(axis=0)),
     )
     chosen = worth_relabelling(found, n)
     return SecondOpinions(n, rows[chosen], found.labelled[chosen], people)

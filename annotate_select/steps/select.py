@@ -17,12 +17,12 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.pool import Picks
 from annotate_select.selection.select import Strategy
 from annotate_select.selection.select import select as select_rows
+from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.crowding import chance_for
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
-from annotate_select.steps.rules import correct
 from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
@@ -143,10 +143,9 @@ def _path(home: Home, image_id: int) -> str:
 def _opinion(home: Home, features: Features) -> tuple[TrainedModel | None, np.ndarray | None]:
     """Return the newest model of these features and what it thinks of every row."""
     fitting = [model for model in models(home) if model.features_digest == features.digest]
-    if not fitting or fitting[-1].classes != home.config.classes:
+    if not fitting or not class_map(home, fitting[-1]).fits(home.config.classes):
         return None, None
-    said = fitting[-1].head.probabilities(features.array)
-    return fitting[-1], correct(home, features.ids, said, home.config.classes)
+    return fitting[-1], said(home, fitting[-1], features.ids, features.array)
 
 
 def _again(

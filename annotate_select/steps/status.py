@@ -19,7 +19,8 @@ __all__ = ["Round", "Status", "rounds", "status"]
 class Round:
     """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated.
 
-    `outdated` says why the exam's figures are not to be gone by, where they are not.
+    `outdated` says why the exam's figures are not to be gone by, where they are not; `left_out` which labelled images
+    are too near to the exam to be learned from, where any are.
     """
 
     model: int
@@ -31,6 +32,7 @@ class Round:
     at: str
     outdated: str | None = None
     kind: str = "linear"  # of the model's head
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def rounds(home: Home) -> list[Round]:
         low, high = (report.interval.low, report.interval.high) if report else (None, None)
         accuracy = report.accuracy if report else None
         past = outdated(home, model.number, today)
-        about = (model.cv_accuracy, model.created_at, past, model.kind)
+        about = (model.cv_accuracy, model.created_at, past, model.kind, model.kept_out())
         found.append(Round(model.number, model.labels, accuracy, low, high, *about))
     return found
 

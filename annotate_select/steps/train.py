@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
 
 from annotate_select import __version__
+from annotate_select.annotations.classes import last_change
 from annotate_select.errors import LearningError, did_you_mean, listed
 from annotate_select.features.store import Features
 from annotate_select.files import digest, whole_folder
@@ -20,6 +21,7 @@ from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import write_evidence
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import saw_labels, training_rows, unlearned
+from annotate_select.steps.leaks import leaks_among
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
@@ -30,7 +32,8 @@ __all__ = ["TRAINERS", "Lesson", "TrainedModel", "models", "train"]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What a head learns from: the labels (l,) of rows (l,) of features, and their groups (l,) where there are any.
+    """What a head learns from: the labels (l,) of rows (l,) of features, their groups (l,) where there are any, and
+    the names of the classes.
 
     `saw_labels` says that labels had a part in the features, so that cross-validation on them would flatter, and
     `held_out` (l,) bool which of them had none, where some are known to.
@@ -40,6 +43,7 @@ class Lesson:
     rows: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None
+    classes: list[str]
     saw_labels: bool
     held_out: np.ndarray | None
 
@@ -48,7 +52,7 @@ def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -
     return fit_head(
         lesson.features.array[lesson.rows],
         lesson.labels,
-        len(home.config.classes),
+        len(lesson.classes),
         kind=kind,
         seed=home.config.seed,
         groups=lesson.groups,
@@ -65,6 +69,8 @@ TRAINERS: dict[str, Callable[[Home, Lesson, Progress], Head]] = {
     "mlp": partial(_on_features, kind="mlp"),
     "finetune": partial(_on_features, kind="linear"),  # on what the network sees that learned the classes
 }
+
+MOST_LEAKS = 20  # that a model's description names: `check leaks` has all
 
 
 def train(
@@ -97,26 +103,37 @@ def train(
         raise LearningError(f"minutes and views are for head finetune, got head {head!r}; leave them out")
     with home.lock("training a model"):
         opened = open_features(home, features)
-        state = standing(home, opened.ids)
-        rows, left_out = training_rows(opened, state)
+        moment = last_change(home.db)  # before the names: a change in between has them its own way
+        classes = list(home.config.classes)
+        state = standing(home, opened.ids, classes)
+        rows, reserved = training_rows(opened, state)
         labels = state.labels[rows]
-        _check(home, labels)
+        _check(classes, labels)
         seen = saw_labels(home.store(), opened.name)
         held_out = unlearned(home, opened, state, rows)
         groups = state.groups[rows] if state.groups is not None else None
-        lesson = Lesson(opened, rows, labels, groups, seen, held_out)
-        return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, left_out, note)
+        lesson = Lesson(opened, rows, labels, groups, classes, seen, held_out)
+        leaks = leaks_among(opened.alike, state, reserved)
+        about = {
+            "classes": classes,
+            "classes_at": moment,
+            "left_out": len(leaks),
+            "leaks": [asdict(one) for one in leaks[:MOST_LEAKS]],
+            "note": note,
+        }
+        return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, about)
 
 
-def _check(home: Home, labels: np.ndarray) -> None:
-    seen = [home.config.classes[i] for i in np.unique(labels)]
+def _check(classes: list[str], labels: np.ndarray) -> None:
+    seen = [classes[i] for i in np.unique(labels)]
     if len(seen) < 2:
         have = f"only {seen[0]!r} has labels" if seen else "no image outside the exam has a label"
-        classes = listed(home.config.classes)
-        raise LearningError(f"training needs labels of at least two of the classes {classes}; {have}; label more first")
+        raise LearningError(
+            f"training needs labels of at least two of the classes {listed(classes)}; {have}; label more first"
+        )
 
 
-def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, left_out: int, note: str) -> TrainedModel:
+def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, about: Mapping[str, object]) -> TrainedModel:
     features, rows, groups, seed = lesson.features, lesson.rows, lesson.groups, home.config.seed
     record = TrainingRecord(features.ids[rows], lesson.labels, groups)
     measured = None if lesson.held_out is None else features.ids[rows[lesson.held_out]].tolist()
@@ -127,20 +144,18 @@ def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, left_out: 
         description = {
             "number": number,
             "kind": fitted.kind,
-            "classes": home.config.classes,
             "features": features.name,
             "features_digest": features.digest,
             "labels": len(rows),
             "labels_digest": digest(labels),
             "features_saw_labels": lesson.saw_labels,
             "cv_accuracy": fitted.cv_accuracy,
-            "left_out": left_out,
+            **about,
             "seed": seed,
             "created_at": now(),
             "version": __version__,
             "libraries": libraries(),
             "learned_from": checksum(features.array[rows]),
-            "note": note,
             "measured_on": measured,
         }
         try:

@@ -12,6 +12,7 @@ from annotate_select.errors import ExchangeError, LearningError, UnknownClasses,
 from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.files import whole_file
 from annotate_select.learning.head import Head
+from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.explain import explained_image, fitting_model
 from annotate_select.steps.home import Home
@@ -80,7 +81,8 @@ def traverse(home: Home, key: str, towards: str) -> Traversal:
     encoder = load_encoder(home, model.features)
     if not isinstance(encoder, Autoencoder):
         raise LearningError(f"the features {model.features!r} cannot be drawn: only an autoencoder's have a decoder")
-    seen = [name for name, known in zip(model.classes, model.head.classes_seen.tolist(), strict=True) if known]
+    today, known = class_map(home, model), np.flatnonzero(model.head.classes_seen)
+    seen = [today.classes[place] for place in np.unique(today.places[known]).tolist()]
     if towards not in seen:
         raise UnknownClasses(
             f"the model knows no class {towards!r}{did_you_mean(towards, seen)}; it knows {listed(seen)}"
@@ -88,20 +90,24 @@ def traverse(home: Home, key: str, towards: str) -> Traversal:
     row = np.flatnonzero(features.ids == image.id)
     if not len(row):
         raise LearningError(f"{key!r} has no features {model.features!r} yet; run `annotate-select embed`")
-    z, aim = np.asarray(features.array[row[0]], dtype=np.float64), model.classes.index(towards)
-    answer = int(model.head.probabilities(z[None])[0].argmax())
-    path = _uphill(model.head, z, aim)
-    sure = model.head.probabilities(path)[:, aim]
-    return Traversal(key, model.classes[answer], towards, sure.astype(float).tolist(), encoder.decode(path))
+    z, aim = np.asarray(features.array[row[0]], dtype=np.float64), today.classes.index(towards)
+    answer = int(today.of(model.head.probabilities(z[None]))[0].argmax())
+    path = _uphill(model.head, z, today.places == aim)
+    sure = today.of(model.head.probabilities(path))[:, aim]
+    return Traversal(key, today.classes[answer], towards, sure.astype(float).tolist(), encoder.decode(path))
 
 
-def _uphill(head: Head, z: np.ndarray, aim: int) -> np.ndarray:
-    """Return FRAMES points (k, d) from z (d,) on, in equal steps up the slope of the logarithm of a class's share."""
+def _uphill(head: Head, z: np.ndarray, aims: np.ndarray) -> np.ndarray:
+    """Return FRAMES points (k, d) from z (d,) on, in equal steps up the slope of the logarithm of a class's share.
+
+    `aims` (K,) bool are the model's classes that are that class today.
+    """
     length = FARTHEST * (np.linalg.norm(z - head.centre) or head.length) / ((FRAMES - 1) * SMALLER)
     path, at = [z], z
     for step in range(1, (FRAMES - 1) * SMALLER + 1):
-        slopes = head.slopes(at)  # (d, C)
-        slope = slopes[:, aim] - slopes @ head.probabilities(at[None])[0]
+        shares = head.probabilities(at[None])[0].astype(np.float64)  # (C,)
+        within = np.where(aims, np.maximum(shares, np.finfo(np.float64).tiny), 0.0)
+        slope = head.slopes(at) @ (within / within.sum() - shares)
         at = at + length * slope / (np.linalg.norm(slope) or 1.0)
         if step % SMALLER == 0:
             path.append(at)

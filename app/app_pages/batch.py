@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from gallery import gallery
 from panels import job_panel, need_project, next_batch
+from trust_looks import sentence
 
 from annotate_select.steps.batches import BatchInfo, PickInfo
 
@@ -28,6 +29,8 @@ with left:
     next_batch(project, settings=True)
     if enough := project.status().enough:
         st.caption(f"Is it enough? {enough[0].upper()}{enough[1:]}.")
+    if left_out := next((one.left_out for one in project.rounds()[-1:]), ""):
+        st.caption(sentence(left_out))
     st.caption("Labelling goes on meanwhile: a new batch joins the end of the queue, and no image on a screen changes.")
 batches = project.batches()
 with right:

@@ -6,6 +6,7 @@ import curve
 import streamlit as st
 from gallery import gallery
 from panels import job_panel, need_project
+from trust_looks import looked, sentence
 
 from annotate_select.errors import AnnotateSelectError
 
@@ -41,6 +42,13 @@ figures[3].metric(
 
 if this.outdated:
     st.info(f"Measure again on the Trust page: {this.outdated}.")
+
+if this.left_out:
+    st.caption(sentence(this.left_out))
+    leaks = looked(project, "leaks", "Show all that are left out", project.check.leaks, waiting="Looking")
+    if leaks is not None:
+        shown = [{"image": one.key, "why": one.why, "image of the exam": one.exam_key} for one in leaks.leaks]
+        st.dataframe(shown, hide_index=True, width="stretch")
 
 left, right = st.columns([3, 2], gap="large")
 with left:

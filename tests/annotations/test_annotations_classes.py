@@ -3,7 +3,9 @@ from __future__ import annotations
 from annotate_select.annotations.classes import (
     ClassChange,
     current_names,
+    last_change,
     mark_applied,
+    names_since,
     pending,
     record_change,
     resolve_name,
@@ -54,6 +56,18 @@ def test_a_reused_name_leads_where_it_led_last(db: Database) -> None:
     record_change(db, "rename", "a", "b")
     record_change(db, "rename", "a", "c")
     assert current_names(db) == {"a": "c"}
+
+
+def test_a_name_means_the_class_that_had_it_when_it_was_written_down(db: Database) -> None:
+    before = last_change(db)
+    record_change(db, "rename", "a", "b")  # and then another class is called a
+    between = last_change(db)
+    record_change(db, "rename", "b", "c")
+    assert names_since(db, ["a"], before, "") == ["c"]
+    assert names_since(db, ["a", "b"], between, "") == ["a", "c"]
+    assert names_since(db, ["a", "b"], last_change(db), "") == ["a", "b"]
+    assert names_since(db, ["a"], None, "2000-01-01T00:00:00+00:00") == ["c"]
+    assert names_since(db, ["a"], None, "2100-01-01T00:00:00+00:00") == ["a"]
 
 
 def test_changes_wait_until_they_are_applied(db: Database) -> None:
