@@ -2,13 +2,14 @@
 
     python benchmarks/labels.py [--data FOLDER] [--kinds pixels,efficientnet_lite0] [--sets a,b] [--seeds 3]
 
-prints two tables. Wrong labels: the area under precision and recall of a ranking of labels, those of three real people
-(cifar10_small, each person alone) and planted ones: 20 % called any other class, or the next one. `package`: odds of
-cross-validation and look-alikes together, as `check labels` ranks; `cleanlab`: what it does by default, from the same
-cross-validation; `weighed`: the same after the classes were made as frequent as their labels are. Where cleanlab is not
-installed, the probability of the label stands for it, which is what it ranks by. Consensus: how often
-the votes of two or three people, ties drawn, and the package's estimate, without and with a model's word, are right;
-and crowd-kit's Dawid and Skene, where it is installed.
+prints two tables and a line. Wrong labels: the area under precision and recall of a ranking of labels, those of three
+real people (cifar10_small, each person alone) and planted ones: 20 % called any other class, or the next one.
+`package`: odds of cross-validation and look-alikes together, as `check labels` ranks; `cleanlab`: what it does by
+default, from the same cross-validation; `weighed`: the same after the classes were made as frequent as their labels
+are. Where cleanlab is not installed, the probability of the label stands for it, which is what it ranks by.
+Consensus: how often the votes of two or three people, ties drawn, and the package's estimate, without and with a
+model's word, are right; and crowd-kit's Dawid and Skene, where it is installed. The line: how far ActiveLab's scores
+are from cleanlab's.
 
 The way to rank was chosen among four (probability, margin, odds, probability plus margin) on weather, sign_digits and
 trashnet with planted mistakes and on 2,000 other images of cifar10_small; the images here had no part in it.
@@ -26,6 +27,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from annotate_select.learning.head import fit_head
+from annotate_select.trust.activelab import activelab
 from annotate_select.trust.consensus import dawid_skene
 from annotate_select.trust.label_errors import as_frequent, label_quality, pooled
 from annotate_select.trust.look_alikes import NEIGHBOURS, neighbour_shares
@@ -163,8 +165,32 @@ def _crowd_kit(rows: np.ndarray, names: list[str], labels: np.ndarray, truth: np
     return f"{np.mean(DawidSkene(n_iter=100).fit_predict(said).sort_index().to_numpy() == truth):.1%}"
 
 
+def second_opinions(given: argparse.Namespace) -> None:
+    """Print the largest difference of ActiveLab's scores to cleanlab's, whose calibration of the model is done first."""
+    if not importlib.util.find_spec("cleanlab"):
+        return
+    import pandas as pd
+    from cleanlab.internal.multiannotator_utils import find_best_temp_scaler, temp_scale_pred_probs
+    from cleanlab.multiannotator import get_active_learning_scores, get_label_quality_multiannotator
+
+    images, said = people(given.data)
+    wide = np.where(np.random.default_rng(0).random(said.shape) < 0.5, said, np.nan)  # half of what was said
+    wide = wide[~np.isnan(wide).all(axis=1)]
+    rng, n_classes = np.random.default_rng(0), len(images.classes)
+    p, q = rng.dirichlet(np.ones(n_classes), len(wide)), rng.dirichlet(np.ones(n_classes), 200)
+    theirs = get_active_learning_scores(pd.DataFrame(wide), p, q)
+    temperature = find_best_temp_scaler(wide, p)
+    p, q = temp_scale_pred_probs(p, temperature), temp_scale_pred_probs(q, temperature)
+    told = get_label_quality_multiannotator(pd.DataFrame(wide), p, verbose=False)["label_quality"]
+    rows, who = np.nonzero(~np.isnan(wide))
+    names, votes = [PEOPLE[at] for at in who.tolist()], wide[rows, who].astype(int)
+    ours = activelab(rows, names, votes, told["consensus_label"].to_numpy().astype(int), p, q)
+    gap = max(np.abs(theirs[0] - ours.labelled).max(), np.abs(theirs[1] - ours.unlabelled).max())
+    print(f"\nActiveLab's scores of {len(wide):,} labelled and {len(q)} new images: within {gap:.0e} of cleanlab's")
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print both tables, and the line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=["pixels", "efficientnet_lite0"])
@@ -173,6 +199,7 @@ def main() -> None:
     given = parser.parse_args()
     mistakes(given)
     agreed(given)
+    second_opinions(given)
 
 
 if __name__ == "__main__":
