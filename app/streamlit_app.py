@@ -6,6 +6,9 @@ from pathlib import Path
 
 import state
 import streamlit as st
+from trust_looks import sentence
+
+from annotate_select.errors import AnnotateSelectError
 
 # A file, because Streamlit would fetch a named icon from another site.
 st.set_page_config(page_title="annotate-select", page_icon=Path(__file__).with_name("icon.png"), layout="wide")
@@ -47,5 +50,7 @@ opening = st.container(key="opening").empty()
 opening.html('<span role="status">Opening …</span>')
 try:
     page.run()
+except AnnotateSelectError as error:  # such as a damaged model: nothing of the page can be shown, but how to go on
+    st.error(sentence(str(error)))
 finally:
     opening.empty()

@@ -166,7 +166,7 @@ def _crowd_kit(rows: np.ndarray, names: list[str], labels: np.ndarray, truth: np
 
 
 def second_opinions(given: argparse.Namespace) -> None:
-    """Print the largest difference of ActiveLab's scores to cleanlab's, whose calibration of the model is done first."""
+    """Print the largest difference of ActiveLab's scores to cleanlab's, whose calibration of the model comes first."""
     if not importlib.util.find_spec("cleanlab"):
         return
     import pandas as pd

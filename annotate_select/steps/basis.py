@@ -82,6 +82,12 @@ def read_result(home: Home, number: int) -> dict[str, Any] | None:
 
 
 def read_stopping(home: Home, number: int) -> dict[str, Any] | None:
-    """Return what was said after a model of whether more labels are worth it, as it was written; None where nothing."""
-    file = model_folder(home, number) / STOPPING
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    """Return what was said after a model of whether more labels are worth it, as it was written; None where nothing.
+
+    What cannot be read says nothing: the next evaluation says it again.
+    """
+    try:
+        found = json.loads((model_folder(home, number) / STOPPING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "sentence" in found else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -178,9 +179,9 @@ def audit(home: Home) -> AuditReport:
 
 
 def audit_of(home: Home) -> tuple[int, AuditReport] | None:
-    """Return the newest stored audit and the number of the model it stood beside; None where there is none."""
+    """Return the newest stored audit that can be read, and the number of the model it is beside; None without one."""
     for model in reversed(models(home)):
-        file = model_folder(home, model.number) / AUDIT
-        if file.exists():
-            return model.number, AuditReport.from_dict(json.loads(file.read_text()))
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads((model_folder(home, model.number) / AUDIT).read_text(encoding="utf-8"))
+            return model.number, AuditReport.from_dict(stored)
     return None

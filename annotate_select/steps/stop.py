@@ -60,7 +60,10 @@ def stopping_of(home: Home) -> Stopping | None:
     if not trained or outdated(home, trained[-1].number) is not None:
         return None
     found = read_stopping(home, trained[-1].number)
-    return None if found is None else Stopping.from_dict(found)
+    try:
+        return None if found is None else Stopping.from_dict(found)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _unlabelled(state: Standing) -> np.ndarray:

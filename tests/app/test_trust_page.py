@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from test_pages import errors, nothing_open, opened, words
 
+from annotate_select.annotations.events import Event, current_annotations, record
+from annotate_select.annotations.exam import exam_ids
 from annotate_select.project import Project
 
 __all__ = ["nothing_open"]  # a fixture that every test here uses
@@ -132,3 +135,43 @@ def test_the_trust_page_makes_the_exam_larger_by_chance_or_evenly_over_kinds(pro
     assert errors(at) == []
     assert project.exam().draws[-1].strata == 1  # of so few images
     assert project.exam().size == 4
+
+
+def test_files_beside_a_model_that_cannot_be_read_keep_no_page_from_opening(measured: Project) -> None:
+    measured.audit()
+    for name in ("stopping.json", "audit.json", "exam.json"):
+        for content in ("{}", "[]", "{"):
+            (measured.root / "models" / "1" / name).write_text(content)
+            assert measured.stopping() is None
+            assert measured.audit_report() is None or name != "audit.json"
+    at = opened("trust", measured)
+    assert errors(at) == []
+    assert "Measure again: the exam's report cannot be read." in words(at)
+    at.button(key="measure-again").click().run()
+    assert errors(at) == []
+    assert "Measure again" not in words(at)
+    assert "Is it enough?" in words(opened("batch", measured))
+
+
+def test_a_damaged_model_is_named_with_what_to_do(measured: Project) -> None:
+    (measured.root / "models" / "1" / "model.json").write_text("{")
+    for page in ("trust", "model"):
+        (error,) = errors(opened(page, measured))
+        assert error.startswith("Model 1 is damaged")
+        assert error.endswith("and train again.")
+
+
+def test_an_exam_that_was_taken_back_is_asked_for_again(measured: Project) -> None:
+    db = measured._home.db
+    drawn = set(exam_ids(db))
+    events = [
+        Event(uuid4().hex, one.image_id, one.annotator, "skip")
+        for one in current_annotations(db)
+        if one.image_id in drawn
+    ]
+    assert record(db, events).refused == []
+    at = opened("trust", measured)
+    assert errors(at) == []
+    assert "0 of 12 exam images have a label" in words(at)
+    at.button(key="measure-again").click().run()
+    assert errors(at) == ["None of the exam's 12 images has a label yet; label them in the app, then evaluate."]
