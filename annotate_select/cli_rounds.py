@@ -243,7 +243,7 @@ def next_(output: Output, n: int | None, strategy: str | None) -> None:
     project = output.open()
     with output.working() as progress:
         chosen = project.next(n, strategy, progress=progress)
-    _show_batch(output, chosen, left_out=project.rounds()[-1].left_out)
+    _show_batch(output, chosen, kept_out=project.status().kept_out)
 
 
 @click.command()
@@ -281,16 +281,16 @@ def _show_verified(output: Output, found: Verification) -> None:
     output.show(found.as_dict(), found.text())
 
 
-def _show_batch(output: Output, batch: Batch, left_out: str = "") -> None:
+def _show_batch(output: Output, batch: Batch, kept_out: str = "") -> None:
     audits = sum(pick.role == "audit" for pick in batch.picks)
     again = sum(pick.role == "relabel" for pick in batch.picks)
     kinds = f"{audits} random audit picks" + (f", {again} second opinions" if again else "")
     lines = [f"batch {batch.number}: {len(batch.picks)} images ({kinds}), {batch.strategy}"]
-    lines += [one for one in (batch.note, left_out) if one]
+    lines += [one for one in (batch.note, kept_out) if one]
     lines += [f"  {pick.image}: {pick.reason}" for pick in batch.picks[:5]]
     lines += [f"  and {len(batch.picks) - 5} more"] if len(batch.picks) > 5 else []
     lines += [f"wrote {path}" for path in batch.paths]
-    output.show({**batch.as_dict(), **({"left_out": left_out} if left_out else {})}, "\n".join(lines))
+    output.show({**batch.as_dict(), **({"kept_out": kept_out} if kept_out else {})}, "\n".join(lines))
 
 
 def _sure(probabilities: dict[str, float]) -> str:

@@ -107,11 +107,11 @@ def test_train_names_the_first_pairs(project: Project) -> None:
     assert sum(f"{key} (near-duplicate of {other(key)})" in told for key in copies) == min(3, len(copies))
     assert (f"and {len(copies) - 3} more" in told) == (len(copies) > 3)
     [one] = project.rounds()
-    assert one.left_out.partition("too near to the exam: ")[2] == told.strip()
+    assert one.kept_out.partition("too near to the exam: ")[2] == told.strip()
     again = CliRunner().invoke(cli, ["-p", str(project.root), "--json", "train"], standalone_mode=False)
     trained = json.loads(again.stdout)
     assert sorted(one["key"] for one in trained["leaks"]) == copies
     assert trained["left_out"] == len(copies)
     following = ["-p", str(project.root), "next", "--batch", "2"]
     batch = CliRunner().invoke(cli, following, standalone_mode=False, catch_exceptions=False)
-    assert one.left_out in batch.stdout
+    assert one.kept_out in batch.stdout

@@ -105,6 +105,16 @@ def test_a_renamed_class_makes_no_new_mark(project: Project) -> None:
         (project.root / "exam-marks.json").unlink()
 
 
+def test_a_mark_follows_its_class_where_another_one_got_the_name(project: Project) -> None:
+    with declare(project.root, "pass_recall = { Hat = 0.3 }") as marked:
+        mark = {"accuracy": None, "recall": {"Hat": 0.3}, "confidence": 0.95}
+        seen = [{"at": "2026-01-01T00:00:00+00:00", "model": 1, "mark": mark}]
+        (project.root / "exam-marks.json").write_text(json.dumps(seen))
+        marked.rename_class("Hat", "Cap")
+        marked.add_class("Hat")
+        assert marked.evaluate().marked_late is None
+
+
 def test_a_mark_that_was_written_down_class_by_class_is_known_again(project: Project) -> None:
     with declare(project.root, "pass_recall = 0.3") as marked:
         mark = {"accuracy": None, "recall": dict.fromkeys(marked.classes, 0.3), "confidence": 0.95}

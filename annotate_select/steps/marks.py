@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from annotate_select import config as settings
-from annotate_select.annotations.classes import current_names
+from annotate_select.annotations.classes import current_names, names_since
 from annotate_select.errors import ExamError
 from annotate_select.files import write_whole
 from annotate_select.steps.home import Home, now
@@ -104,13 +104,16 @@ def _seen(home: Home) -> list[dict[str, Any]]:
 def _first(home: Home, seen: list[dict[str, Any]]) -> dict[str, Any] | None:
     mine, classes, renamed = declared(home), home.config.classes, current_names(home.db)
 
-    def today(mark: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    def today(one: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        mark: Mapping[str, Any] | None = one["mark"]
         if mark is None or not isinstance(mark["recall"], dict):
             return mark
-        recall = {name if name in classes else renamed.get(name, name): one for name, one in mark["recall"].items()}
+        names = names_since(home.db, list(mark["recall"]), None, one["at"])
+        names = [name if name in classes else renamed.get(name, name) for name in names]
+        recall = dict(zip(names, mark["recall"].values(), strict=True))
         every = mine is not None and not isinstance(mine["recall"], dict) and set(recall) >= set(classes)
         if every and len(set(recall.values())) == 1:  # how 0.1 wrote down one number for every class
             return {**mark, "recall": next(iter(recall.values()))}
         return {**mark, "recall": recall}
 
-    return next((one for one in seen if today(one["mark"]) == mine), None)
+    return next((one for one in seen if today(one) == mine), None)

@@ -19,7 +19,7 @@ __all__ = ["Round", "Status", "rounds", "status"]
 class Round:
     """One trained model on the learning curve; accuracies in 0..1, None where the exam was not evaluated.
 
-    `outdated` says why the exam's figures are not to be gone by, where they are not; `left_out` which labelled images
+    `outdated` says why the exam's figures are not to be gone by, where they are not; `kept_out` which labelled images
     are too near to the exam to be learned from, where any are.
     """
 
@@ -32,7 +32,7 @@ class Round:
     at: str
     outdated: str | None = None
     kind: str = "linear"  # of the model's head
-    left_out: str = ""
+    kept_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Status:
     active_labelled: int = 0
     enough: str | None = None  # whether more labels are worth it, in a sentence
     outdated: str | None = None  # why the accuracy is not to be gone by, where it is not
+    kept_out: str = ""  # which labelled images are too near to the exam for the newest model to learn from
 
     @property
     def to_label(self) -> int:
@@ -130,6 +131,7 @@ def status(home: Home) -> Status:
         advice="",
         enough=None if told is None else str(told["sentence"]),
         outdated=past,
+        kept_out=trained[-1].kept_out() if trained else "",
     )
     return _advised(facts, trained)
 

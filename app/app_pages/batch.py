@@ -27,10 +27,11 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     st.subheader("Next batch")
     next_batch(project, settings=True)
-    if enough := project.status().enough:
-        st.caption(f"Is it enough? {enough[0].upper()}{enough[1:]}.")
-    if left_out := next((one.left_out for one in project.rounds()[-1:]), ""):
-        st.caption(sentence(left_out))
+    status = project.status()
+    if status.enough:
+        st.caption(f"Is it enough? {sentence(status.enough)}")
+    if status.kept_out:
+        st.caption(sentence(status.kept_out))
     st.caption("Labelling goes on meanwhile: a new batch joins the end of the queue, and no image on a screen changes.")
 batches = project.batches()
 with right:

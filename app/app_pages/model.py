@@ -43,8 +43,8 @@ figures[3].metric(
 if this.outdated:
     st.info(f"Measure again on the Trust page: {this.outdated}.")
 
-if this.left_out:
-    st.caption(sentence(this.left_out))
+if this.kept_out:
+    st.caption(sentence(this.kept_out))
     leaks = looked(project, "leaks", "Show all that are left out", project.check.leaks, waiting="Looking")
     if leaks is not None:
         shown = [{"image": one.key, "why": one.why, "image of the exam": one.exam_key} for one in leaks.leaks]

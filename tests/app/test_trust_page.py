@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from uuid import uuid4
@@ -175,3 +176,16 @@ def test_an_exam_that_was_taken_back_is_asked_for_again(measured: Project) -> No
     assert "0 of 12 exam images have a label" in words(at)
     at.button(key="measure-again").click().run()
     assert errors(at) == ["None of the exam's 12 images has a label yet; label them in the app, then evaluate."]
+
+
+def test_labels_kept_out_for_the_exam_are_named_where_training_is_begun_and_looked_at(measured: Project) -> None:
+    path = measured.root / "models" / "1" / "model.json"
+    about = json.loads(path.read_text())
+    leak = {"key": "a.png", "exam_key": "b.png", "why": "near-duplicate", "cosine": 0.99}
+    path.write_text(json.dumps({**about, "left_out": 5, "leaks": [leak]}))
+    told = "too near to the exam: a.png (near-duplicate of b.png) and 4 more (annotate-select check leaks)"
+    assert told in words(opened("batch", measured))
+    at = opened("model", measured)
+    assert told in words(at)
+    at.button(key="check_leaks").click().run()
+    assert errors(at) == []
