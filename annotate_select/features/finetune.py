@@ -3,8 +3,9 @@
 The probe comes first, so that what the network knows is not torn up by a classifier that knows nothing (Kumar et al.,
 "Fine-tuning can distort pretrained features and underperform out-of-distribution", ICLR 2022). Only the last stage
 learns, by small steps; means and variances of batch norm stay. What the frozen trunk makes of some views of each image
-is computed once and kept: most of the time of every step is saved. It always takes all its steps: of few labels, those
-that say when to stop would mostly tell by chance, and then say too much of how good it is.
+is computed once and kept: most of the time of every step is saved. In the end weights are the mean of those before
+and after (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022), which few labels cannot lead far
+astray. All steps are taken: few labels that say when to stop would tell by chance, and flatter what comes out.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ class Settings:
     rate: float = 3e-4  # AdamW's peak, for the network
     head_rate: float = 1e-2  # and for the classifier, whose weights are a hundred times as large
     weight_decay: float = 1e-2
+    kept: float = 0.5  # share of the new weights in the mean with the old that comes out
     batch: int = 32
     epochs: int = 20  # times that as many images are shown as there are ...
-    least: int = 150  # ... and steps at least, for few labels
+    least: int = 60  # ... and steps at least, for few labels
     most: int = 1000  # and at most
 
 
@@ -128,7 +130,7 @@ class _Tuner:
 
     def run(self) -> None:
         """Train until the steps or the seconds run out; only where seconds do, they decide the weights."""
-        kept = self._kept()
+        kept, before = self._kept(), [one.detach().clone() for one in self.learning]
         rng = np.random.default_rng([self.settings.seed, 1])
         began, losses = time.monotonic(), list[float]()
         while len(losses) < self.steps and (left := self.began + self.settings.seconds - time.monotonic()) > 0:
@@ -138,6 +140,9 @@ class _Tuner:
                 self.steps = min(self.steps, TIMED + int(left / each))
             note = f"log-loss {np.mean(losses[-RECENT:]):.3f}, {self.settings.batch / each:.0f} images/s"
             self.progress("fine-tuning", len(losses), self.steps, note)
+        with torch.no_grad():
+            for one, old in zip(self.learning, before, strict=True):
+                one.copy_(old.lerp(one, self.settings.kept))
 
     def _step(self, kept: Tensor, rng: np.random.Generator, done: float) -> float:
         classes = rng.integers(0, len(self.rows_of), self.settings.batch)  # each as often as any other
