@@ -104,7 +104,12 @@ def test_a_fine_tuned_model_does_what_any_model_does(tuned: Project) -> None:
     said = tuned.predict(tuned.root.parent / "images")
     assert len(said) == COUNT
     assert all(one.label in ("left", "right") for one in said)
-    assert tuned.reproduce(1).verdict == "identical"
+    again = tuned.reproduce(1)
+    assert again.verdict == "identical"
+    assert "the fine-tuned network was not taught again" in again.text()
+    assert (
+        tuned.embed("torchvision:squeezenet1_1", name=NAME).digest == tuned.features(NAME).digest
+    )  # as for new images
     opinions = tuned.embed(f"model:{tuned.root}", name="said")
     by_key = {Path(one.image).name: one.probabilities["right"] for one in said}
     for key, row in zip(opinions.keys, opinions.array, strict=True):

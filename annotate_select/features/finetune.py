@@ -40,6 +40,7 @@ RECENT = 20  # steps whose mean loss is shown
 TIMED = 10  # steps after which there are only as many more as there is time for
 WARM_UP = 0.1  # share of the steps
 LONGEST_STEP = 1.0  # gradients longer than this are cut
+LARGEST = 65_504.0  # that float16 holds
 EXPORT_AFTER = 64  # images: an export costs as much as some dozens of them
 SAME = 0.01  # of the largest number: what ONNX Runtime may differ by from torch
 
@@ -54,7 +55,7 @@ class Settings:
     rate: float = 3e-4  # AdamW's peak, for the network
     head_rate: float = 1e-2  # and for the classifier, whose weights are a hundred times as large
     weight_decay: float = 1e-2
-    kept: float = 0.5  # share of the new weights in the mean with the old that comes out
+    mixed: float = 0.5  # share of the new weights in the mean with the old that comes out
     batch: int = 32
     epochs: int = 20  # times that as many images are shown as there are ...
     least: int = 60  # ... and steps at least, for few labels
@@ -142,7 +143,7 @@ class _Tuner:
             self.progress("fine-tuning", len(losses), self.steps, note)
         with torch.no_grad():
             for one, old in zip(self.learning, before, strict=True):
-                one.copy_(old.lerp(one, self.settings.kept))
+                one.copy_(old.lerp(one, self.settings.mixed))
 
     def _step(self, kept: Tensor, rng: np.random.Generator, done: float) -> float:
         classes = rng.integers(0, len(self.rows_of), self.settings.batch)  # each as often as any other
@@ -193,7 +194,7 @@ class _Tuner:
         for at in range(0, len(rows), AT_ONCE):
             x = self.images.batch(rows[at : at + AT_ONCE])
             x = x if generator is None else augmented(x, generator, self.settings.views, grey)
-            parts.append(run(x).half())
+            parts.append(run(x).clamp(-LARGEST, LARGEST).half())
         return torch.cat(parts)
 
     def _trunk(self) -> Callable[[Tensor], Tensor]:

@@ -46,6 +46,7 @@ class Reproduction:
     cv_accuracy: tuple[float | None, float | None]
     labels_changed_since: int
     changed_since: list[str]
+    tuned: bool = False  # on a fine-tuned network, which was taken as it is stored
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -63,6 +64,8 @@ class Reproduction:
                 f"{head} comes out DIFFERENT: {self.answers_changed:,} of {self.images:,} images get another class, "
                 f"probabilities differ by up to {self.probabilities:.3f}"
             ]
+        if self.tuned:
+            lines.append("  the fine-tuned network was not taught again: the head was fitted to what it sees")
         lines += [f"  changed since: {one}" for one in self.changed_since]
         if self.labels_changed_since:
             lines.append(f"  {self.labels_changed_since:,} of those labels have another answer today: train to use it")
@@ -104,6 +107,7 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
         cv_accuracy=(model.cv_accuracy, again.cv_accuracy),
         labels_changed_since=_labels_changed(home, model, record),
         changed_since=_changed(about, checksum(learned)),
+        tuned=model.measured_on is not None,
     )
 
 
