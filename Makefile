@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-project
 
-.PHONY: help install install-dev demo app test lint types check clean
+.PHONY: help install install-dev demo app test coverage lint types check clean
 
 help:
 	@echo "make demo   install, run the whole loop on sample_data, print the next annotation set"
 	@echo "make app    open the labelling app on the demo's project"
 	@echo "make test   install, lint, check types, run every test, browser included"
+	@echo "make coverage   run every test, and say which lines and branches none of them reaches"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,9 +56,16 @@ $(FRONTEND)/node_modules/.installed: $(FRONTEND)/package-lock.json $(VENV)/.inst
 .PHONY: frontend
 frontend: $(FRONTEND)/node_modules/.installed
 
+BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # Browsers have the machine to themselves: what a person sees in time is part of these tests.
 test: check chromium frontend
-	$(BIN)/python -m pytest -q -m "not browser" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest -q -m "not browser" $(BESIDE)
+	$(BIN)/python -m pytest -q -m browser
+
+# Apart from `make test`: to trace every line and branch takes more than a third of the tests' own time again.
+coverage: install-dev chromium frontend
+	$(BIN)/python -m pytest -q -m "not browser" $(BESIDE) --cov --cov-report=
 	$(BIN)/python -m pytest -q -m browser --cov --cov-append --cov-report=term
 
 .PHONY: chromium
