@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before anything imports torch: see annotate_select/features
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
+SMALL = {"atoms": 40, "epochs": 1, "image_size": 32}  # a tenth of the dictionary, of images a quarter as large
 # Begun first where files are run beside each other, so that no process is left alone with a long one at the end.
 LONGEST = (
     "test_docs.py",
@@ -36,6 +38,24 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["ANNOTATE_SELECT_STATE"] = str(tmp_path_factory.mktemp("state"))
     yield
     del os.environ["ANNOTATE_SELECT_STATE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_encoder(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let projects learn a small encoder here: what is done with features is tested, not how good they are.
+
+    Rooms are tested with their own settings, and commands in processes of their own learn what a user's do.
+    """
+    if not {item.path.parent.name for item in request.session.items} & {"tests", "app"}:
+        yield  # and torch is not loaded for tests of what does without
+        return
+    from annotate_select.features.autoencoder import AutoencoderConfig
+    from annotate_select.steps import choose, embed, known
+
+    with pytest.MonkeyPatch.context() as patch:
+        for step in (choose, embed, known):
+            patch.setattr(step, "AutoencoderConfig", partial(AutoencoderConfig, **SMALL))
+        yield
 
 
 @pytest.fixture(scope="session")
