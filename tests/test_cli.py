@@ -22,8 +22,13 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, stdin=subprocess.DEVNULL)
 
 
-def answer(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    assert done.returncode == 0, done.stderr
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+def answer(done: subprocess.CompletedProcess[str] | Result) -> dict[str, object]:
+    code = done.exit_code if isinstance(done, Result) else done.returncode
+    assert code == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
@@ -31,17 +36,18 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
 
 
 def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str]) -> None:
+    """In processes of their own, but for those that other tests start so: add, import, train and status."""
     root = tmp_path / "shop"
     classes = ",".join(sorted(set(truth.values())))
     made = answer(run("--json", "init", root, "--classes", classes, "--images", photos))
     assert made["project"] == str(root)
-    again = answer(run("--json", "-p", root, "add", photos))
+    again = answer(invoke("--json", "-p", root, "add", photos))
     assert (again["added"], again["unchanged"]) == ([], 120)
     features = answer(run("--json", "-p", root, "embed", "--dim", "12", "--image-size", "32"))
     assert (features["images"], features["dim"]) == (120, 12)
     exam = answer(run("--json", "-p", root, "exam", "--size", "20"))
     label(tmp_path / "exam-labels.csv", list(exam["to_label"]), truth)  # type: ignore[call-overload]
-    assert answer(run("--json", "-p", root, "import", tmp_path / "exam-labels.csv"))["recorded"] == 20
+    assert answer(invoke("--json", "-p", root, "import", tmp_path / "exam-labels.csv"))["recorded"] == 20
     first = answer(
         run("--json", "-p", root, "select", "-n", "24", "--format", "csv,paths", "-o", tmp_path / "next.csv")
     )
@@ -56,11 +62,11 @@ def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str
     paths = (tmp_path / "next.paths.txt").read_text().splitlines()
     assert [Path(path).name for path in paths] == keys
     label(tmp_path / "labels.csv", keys, truth)
-    answer(run("--json", "-p", root, "import", tmp_path / "labels.csv", "--annotator", "ana"))
-    assert answer(run("--json", "-p", root, "train"))["labels"] == 24
+    answer(invoke("--json", "-p", root, "import", tmp_path / "labels.csv", "--annotator", "ana"))
+    assert answer(invoke("--json", "-p", root, "train"))["labels"] == 24
     report = answer(run("--json", "-p", root, "evaluate"))
     assert report["n"] == 20
-    status = answer(run("--json", "-p", root, "status"))
+    status = answer(invoke("--json", "-p", root, "status"))
     assert (status["images"], status["labelled"], status["models"]) == (120, 44, 1)
     predicted = answer(run("--json", "-p", root, "predict", photos, "-o", tmp_path / "predictions.csv"))
     assert len(predicted["predictions"]) == 120  # type: ignore[arg-type]
@@ -69,10 +75,6 @@ def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str
 
 def label(path: Path, keys: list[str], truth: dict[str, str]) -> None:
     path.write_text("image,label\n" + "".join(f"{key},{truth[key]}\n" for key in keys))
-
-
-def invoke(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, list(map(str, arguments)))
 
 
 def test_a_mendable_problem_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
@@ -84,8 +86,12 @@ def test_a_mendable_problem_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("selct",), ("select", "-n", "0"), ("init",), ("select", "--audit", "2")])
-def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
-    assert run(*arguments).returncode == 2
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main sets
+    monkeypatch.setattr(sys, "argv", ["annotate-select", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
 
 
 def test_a_project_is_found_from_below(project_root: Path) -> None:
@@ -150,6 +156,6 @@ def test_quiet_prints_nothing(project_root: Path) -> None:
 
 
 def test_a_stored_batch_is_written_again(project_root: Path, tmp_path: Path) -> None:
-    first = answer(run("--json", "-p", project_root, "select", "-n", "7"))
-    again = answer(run("--json", "-p", project_root, "select", "--batch", "2", "-o", tmp_path / "again.csv"))
+    first = answer(invoke("--json", "-p", project_root, "select", "-n", "7"))
+    again = answer(invoke("--json", "-p", project_root, "select", "--batch", "2", "-o", tmp_path / "again.csv"))
     assert again["picks"] == first["picks"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -14,6 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 import annotate_select
+from annotate_select.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -44,14 +44,21 @@ def test_python_examples_run(workplace: Path) -> None:
     assert (workplace / "clothes" / "batches" / "0001.csv").exists()
 
 
-def test_shell_examples_run(workplace: Path) -> None:
+def test_shell_examples_run(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run them one after the other in this process; tests/test_cli.py runs such a loop as a shell does."""
     commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     assert len(commands) >= 5
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main sets
     for command in commands:
         if command.startswith("annotate-select") and not command.endswith(" app"):
-            done = subprocess.run(command.split(), capture_output=True, text=True, env=environment)
-            assert done.returncode == 0, (command, done.stderr)
+            monkeypatch.setattr(sys, "argv", command.split())
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")  # as a user has it: what is warned of is said, and no error
+                with pytest.raises(SystemExit) as left:
+                    main()
+            assert left.value.code == 0, (command, capsys.readouterr().err)
 
 
 def test_the_two_commands_stand_in_the_readme_and_in_the_makefile() -> None:
@@ -71,10 +78,19 @@ def test_links_of_the_readme_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
+# What tests/conftest.py does for the others: the notebook's kernel is a process of its own.
+SMALL_ENCODER = """
+from functools import partial
+from annotate_select.steps import embed
+embed.AutoencoderConfig = partial(embed.AutoencoderConfig, atoms=40, epochs=1)
+"""
+
+
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
     for cell in notebook.cells:
         assert cell.cell_type != "code" or cell.outputs == [], "commit notebooks without outputs"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(SMALL_ENCODER))
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     texts = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "random audit" in texts
