@@ -55,17 +55,17 @@ def again(root: Path, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def many_photos(folder: Path, photos: Path, copies: int) -> Path:
-    """Make more images of a few, each different in its bytes: something that takes a while to add."""
-    folder.mkdir()
-    for number in range(copies):
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A folder of 2,400 images, a few photos with other bytes behind them: something that takes seconds to add."""
+    folder = tmp_path_factory.mktemp("big")
+    for number in range(20):
         for photo in photos.iterdir():
             (folder / f"{number:02}-{photo.name}").write_bytes(photo.read_bytes() + bytes([number + 1]))
     return folder
 
 
-def test_killed_while_adding(tmp_path: Path, photos: Path) -> None:
-    big = many_photos(tmp_path / "big", photos, 20)
+def test_killed_while_adding(tmp_path: Path, big: Path) -> None:
     root = tmp_path / "p"
     Project.create(root, ["a", "b"]).close()
     database = root / "annotations.db-wal"
@@ -79,10 +79,10 @@ def test_killed_while_adding(tmp_path: Path, photos: Path) -> None:
 def test_killed_while_training_the_encoder_and_while_encoding(tmp_path: Path, photos: Path) -> None:
     root = tmp_path / "p"
     Project.create(root, ["a", "b"], images=photos).close()
-    kill_when(start(root, "embed", "--image-size", "32"), lambda: any((root / "features").glob(".training-*/*")))
+    kill_when(start(root, "embed", "--image-size", "16"), lambda: any((root / "features").glob(".training-*/*")))
     with Project.open(root) as project, pytest.raises(AnnotateSelectError, match="embed"):
         project.features()
-    again(root, "embed", "--image-size", "32")
+    again(root, "embed", "--image-size", "16")
     with Project.open(root) as project:
         assert len(project.features().array) == 120
         assert not list((root / "features").glob(".training-*/*"))
@@ -145,13 +145,13 @@ def stored(root: Path) -> list[str]:
 
 
 def test_two_processes_label_at_once(project_root: Path) -> None:
-    both = [labeller(project_root, name, 1000) for name in ("ana", "ben")]
+    both = [labeller(project_root, name, 300) for name in ("ana", "ben")]
     for process in both:
         out, errors = process.communicate()
         assert process.returncode == 0, errors
-        assert len(out.split()) == 1000
+        assert len(out.split()) == 300
     uids = [uid for uid in stored(project_root) if uid.startswith(("ana-", "ben-"))]
-    assert len(uids) == len(set(uids)) == 2000
+    assert len(uids) == len(set(uids)) == 600
 
 
 def test_killed_while_labelling_keeps_every_acknowledged_label(project_root: Path) -> None:
@@ -227,8 +227,7 @@ def test_a_read_only_project_can_be_read_and_says_why_not_written(project_root: 
         assert "read-only" in done[name], done
 
 
-def test_interrupted_is_130_and_can_be_run_again(tmp_path: Path, photos: Path) -> None:
-    big = many_photos(tmp_path / "big", photos, 60)  # seconds of work, so that the signal comes in the middle of it
+def test_interrupted_is_130_and_can_be_run_again(tmp_path: Path, big: Path) -> None:
     root = tmp_path / "p"
     Project.create(root, ["a", "b"]).close()
     process = start(root, "add", big)
@@ -242,7 +241,7 @@ def test_interrupted_is_130_and_can_be_run_again(tmp_path: Path, photos: Path) -
     assert b"nothing" in errors
     assert b"Traceback" not in errors
     again(root, "add", big)
-    assert count(root) == 7200
+    assert count(root) == 2400
 
 
 def test_a_job_that_was_killed_says_so(project_root: Path) -> None:
