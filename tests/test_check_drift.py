@@ -24,10 +24,12 @@ STRANGE = 16
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 
-@pytest.fixture
-def grown(project_root: Path, tmp_path: Path) -> Project:
-    """The trained project, to which 16 pictures of yellow and blue stripes were added: nothing like clothes."""
-    folder, rng = tmp_path / "later", np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, trained_root: Path) -> Path:
+    """A folder with `later`, 16 pictures of stripes, and the trained project, to which they were added."""
+    place = tmp_path_factory.mktemp("grown")
+    project_root = shutil.copytree(trained_root, place / "clothes")
+    folder, rng = place / "later", np.random.default_rng(0)
     folder.mkdir()
     for number in range(STRANGE):
         stripe = np.arange(64)[None, :, None] // (4 + 2 * (number % 2)) % 2 > 0
@@ -35,13 +37,20 @@ def grown(project_root: Path, tmp_path: Path) -> Project:
         Image.fromarray(pixels.astype(np.uint8)).save(folder / f"stripes-{number:02}.png")
     toml = project_root / "project.toml"
     toml.write_text(toml.read_text().replace("[select]", '[select]\nfeatures = "efficientnet_lite0"'))
-    project = Project.open(project_root)
-    older(project)
-    project.embed("efficientnet_lite0", image_size=32)
-    project.train()
-    project.add(folder)
-    project.embed("efficientnet_lite0", image_size=32)
-    return project
+    with Project.open(project_root) as project:
+        older(project)
+        project.embed("efficientnet_lite0", image_size=32)
+        project.train()
+        project.add(folder)
+        project.embed("efficientnet_lite0", image_size=32)
+    return place
+
+
+@pytest.fixture
+def grown(template: Path, tmp_path: Path) -> Project:
+    """The trained project, to which 16 pictures of yellow and blue stripes were added: nothing like clothes."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Project.open(tmp_path / "clothes")
 
 
 def older(project: Project) -> None:

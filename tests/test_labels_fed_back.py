@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ from annotate_select.steps.standing import standing
 COUNT = 60
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Sixty small images of two kinds with plain features; a group is two images, and the exam 10 images, labelled."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with sixty small images of two kinds and their project; tests use copies of it."""
+    tmp_path = tmp_path_factory.mktemp("template")
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for one in range(COUNT):
@@ -31,12 +33,19 @@ def project(tmp_path: Path) -> Project:
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / f"{one:02}.png")
     lines = [f"images/{one:02}.png,pair{one // 2}" for one in range(COUNT)]
     (tmp_path / "list.csv").write_text("\n".join(["image,group", *lines]))
-    made = Project.create(tmp_path / "p", classes=["red", "green"])
-    made.add(tmp_path / "list.csv")
-    made.embed(dim=16, image_size=16)
-    exam = made.exam(10)
-    made.annotate({key: true(key) for key in exam.to_label})
-    return made
+    with Project.create(tmp_path / "p", classes=["red", "green"]) as made:
+        made.add(tmp_path / "list.csv")
+        made.embed(dim=16, image_size=16)
+        exam = made.exam(10)
+        made.annotate({key: true(key) for key in exam.to_label})
+    return tmp_path
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Project:
+    """Sixty small images of two kinds with plain features; a group is two images, and the exam 10 images, labelled."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Project.open(tmp_path / "p")
 
 
 def true(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -29,15 +31,22 @@ def write_coded(folder: Path, n: int) -> Path:
     """Write n photographs 320 x 240 whose first rows say, in blocks, which number they have: a red block, ten black or
     white ones, a green one."""
     folder.mkdir(parents=True, exist_ok=True)
-    photos = sorted((ROOT / "sample_data" / "images").glob("*.jpg"))
     for number in range(n):
-        picture = Image.open(photos[number % len(photos)]).convert("RGB").resize((320, 240))
-        draw = ImageDraw.Draw(picture)
-        colours = ["red", *("white" if number >> bit & 1 else "black" for bit in range(BITS)), "lime"]
-        for place, colour in enumerate(colours):
-            draw.rectangle((place * BLOCK, 0, (place + 1) * BLOCK - 1, BLOCK - 1), fill=colour)
-        picture.save(folder / f"{number:04}.png")
+        (folder / f"{number:04}.png").write_bytes(_coded(number))
     return folder
+
+
+@cache  # many tests write the same ones, and to pack one takes longer than all else
+def _coded(number: int) -> bytes:
+    photos = sorted((ROOT / "sample_data" / "images").glob("*.jpg"))
+    picture = Image.open(photos[number % len(photos)]).convert("RGB").resize((320, 240))
+    draw = ImageDraw.Draw(picture)
+    colours = ["red", *("white" if number >> bit & 1 else "black" for bit in range(BITS)), "lime"]
+    for place, colour in enumerate(colours):
+        draw.rectangle((place * BLOCK, 0, (place + 1) * BLOCK - 1, BLOCK - 1), fill=colour)
+    packed = io.BytesIO()
+    picture.save(packed, "png")
+    return packed.getvalue()
 
 
 def make_project(root: Path, folder: Path, exam_size: int, picks: int | None = None) -> Project:
