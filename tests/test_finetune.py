@@ -228,7 +228,7 @@ def test_options_that_make_no_sense_are_refused(labelled: Project) -> None:
         labelled.train("finetune", views="upside")
     with pytest.raises(LearningError, match="above 0 minutes, got 0"):
         labelled.train("finetune", minutes=0)
-    with pytest.raises(LearningError, match="unknown head 'deep'; this version has linear, "):
+    with pytest.raises(LearningError, match="there is no head 'deep'; train one of linear, mlp, finetune"):
         labelled.train("deep")
     done = CliRunner().invoke(cli, ["-p", str(labelled.root), "train", "--views", "objects"])
     assert done.exit_code == 2
