@@ -104,6 +104,7 @@ def test_a_fine_tuned_model_does_what_any_model_does(tuned: Project) -> None:
     said = tuned.predict(tuned.root.parent / "images")
     assert len(said) == COUNT
     assert all(one.label in ("left", "right") for one in said)
+    assert "labels that model 1 was trained on could be doubted" in (tuned.check.labels(NAME).note or "")
     again = tuned.reproduce(1)
     assert again.verdict == "identical"
     assert "the fine-tuned network was not taught again" in again.text()

@@ -16,6 +16,7 @@ from annotate_select.steps.annotators import People, Skill, people
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
+from annotate_select.steps.models import newest_model
 from annotate_select.steps.review import ReviewItem, review, review_counts
 from annotate_select.steps.second_opinions import worth_asking_again
 from annotate_select.steps.standing import UNLABELLED, standing
@@ -118,12 +119,24 @@ def check_labels(home: Home, features: str | None = None) -> LabelsReport:
     except FeaturesError as error:
         pairs, note = [], f"look-alikes with different labels could not be looked for: {error}"
     known = evidence(home)
+    note = "; ".join(one for one in (note, _untold(home)) if one) or None
     doubts = [_doubt(home, one, known) for one in review(home, "doubtful", MOST)]
     labelled = len(images.keys_of(home.db, {one.image_id for one in said}, in_pool=True))
     doubtful = review_counts(home)["doubtful"]
     sure = _confident(home, known)
     again = _second_opinions(home, features) if agreed.images >= SHARED else None
     return LabelsReport(labelled, agreed, pairs, doubtful, sure, doubts, people(home), again, note)
+
+
+def _untold(home: Home) -> str:
+    """Say it where the newest model cannot doubt the labels that its network has learned."""
+    model = newest_model(home)
+    if model is None or model.measured_on is None:
+        return ""
+    return (
+        f"only {model.measured_on:,} of the {model.labels:,} labels that model {model.number} was trained on could be "
+        "doubted: its network has learned the others; a linear model on other features can doubt all"
+    )
 
 
 def _second_opinions(home: Home, features: str | None) -> Competing | None:
