@@ -145,8 +145,6 @@ def exam(
 @pass_output
 def train(output: Output, head: str | None, features: str | None, minutes: float | None, views: str | None) -> None:
     """Train a model on the labels there are, and store it."""
-    if head != "finetune" and (minutes is not None or views is not None):
-        raise click.UsageError("--minutes and --views are for --head finetune")
     project = output.open()
     with output.working() as progress:
         model = project.train(head, features=features, minutes=minutes, views=views, progress=progress)

@@ -66,7 +66,7 @@ class SelectSettings(_Strict):
 class TrainSettings(_Strict):
     """Defaults of `train`, also where the next round trains."""
 
-    head: str = Field(default="linear", description="what is trained: linear or mlp")
+    head: str = Field(default="linear", description="what is trained: linear, mlp or finetune")
 
 
 class FeaturesSettings(_Strict):

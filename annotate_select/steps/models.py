@@ -50,7 +50,7 @@ class TrainedModel:
     left_out: int
     created_at: str
     features_saw_labels: bool = False
-    kind: str = "linear"  # of the head: linear or mlp
+    kind: str = "linear"  # of HEADS
     measured_on: int | None = None
     note: str = ""
     leaks: tuple[Leak, ...] = ()

@@ -86,7 +86,7 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
         learned,
         record.labels,
         len(model.classes),
-        kind=model.kind,
+        kind=model.head.kind,
         seed=about["seed"],
         groups=record.groups,
         centre=model.head.centre,

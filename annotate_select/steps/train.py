@@ -93,11 +93,12 @@ def train(
     head = head or home.config.train.head
     if head not in HEADS:
         raise LearningError(f"there is no head {head!r}{did_you_mean(head, list(HEADS))}; train one of {listed(HEADS)}")
-    note = ""
+    kind, note = head, ""
     if head == "finetune":
         from annotate_select.steps.finetune import tuned_features
 
         tuned = tuned_features(home, features, minutes, views, progress)
+        kind = head if tuned.features != tuned.started_from else "linear"
         features, note = tuned.features, tuned.text()
     elif minutes is not None or views is not None:
         raise LearningError(f"minutes and views are for head finetune, got head {head!r}; leave them out")
@@ -115,6 +116,7 @@ def train(
         lesson = Lesson(opened, rows, labels, groups, classes, seen, held_out)
         leaks = leaks_among(opened.alike, state, reserved)
         about = {
+            "kind": kind,
             "classes": classes,
             "classes_at": moment,
             "left_out": len(leaks),
@@ -143,7 +145,6 @@ def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, about: Map
         labels = [[state.keys[row], int(state.labels[row])] for row in rows.tolist()]
         description = {
             "number": number,
-            "kind": fitted.kind,
             "features": features.name,
             "features_digest": features.digest,
             "labels": len(rows),
