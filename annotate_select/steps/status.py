@@ -184,4 +184,6 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         return f"measure the model again, for {facts.outdated}: annotate-select evaluate"
     if trained and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"
+    if facts.labelled >= facts.images:
+        return "add images, for every one has a label: annotate-select add"
     return "choose the next batch: annotate-select select"

@@ -33,16 +33,17 @@ def show_current(project: Project) -> None:
     st.write(f"Next: {status.advice.partition(': annotate-select')[0]}.")
     if status.enough:
         st.caption(f"Is it enough? {status.enough[0].upper()}{status.enough[1:]}.")
+    add_first = status.advice.startswith("add")
     job = job_panel(project)
     running = job is not None and job.state == "running"
     if not running and status.images and not (status.batches and status.exam_total):
         command = creation.prepare_command(status.images)
         st.button("Prepare for labelling", type="primary", key="prepare", on_click=start_job, args=(project, *command))
-    elif status.batches:
+    elif status.batches and not add_first:
         label, page = next_page(status)
         if st.button(label, type="primary", key="go_on", disabled=running):
             st.switch_page(page)
-    with st.expander("Add images", expanded=status.images == 0):
+    with st.expander("Add images", expanded=add_first):
         more_images(project, disabled=running)
     with st.expander("Classes: what each is, its colour and key"):
         class_forms(project)

@@ -89,6 +89,12 @@ def test_the_way_on_is_labelling_only_while_something_waits_for_a_label(project:
     assert "Next batch" in words(at.button(key="go_on").click().run())
 
 
+def test_where_every_image_has_a_label_the_way_on_is_to_add_some(measured: Project) -> None:
+    at = opened("start", measured)
+    assert "Next: add images, for every one has a label." in words(at)
+    assert "go_on" not in [button.key for button in at.button]
+
+
 def test_the_address_brings_back_project_and_annotator(project: Project) -> None:
     at = opened("label", project, "ana")
     assert errors(at) == []
