@@ -153,7 +153,7 @@ def _counts(pool: Pool, shares: dict[str, float], n: int) -> tuple[int, dict[str
     What a share of n is beyond a whole image decides by luck whether there is one more, so that small batches too have
     their shares in the long run; the luck is new when an image is chosen or left out.
     """
-    passed = np.array([len(pool.features) - len(pool.candidates)], dtype=np.uint64)
+    passed = np.array([len(pool.space) - len(pool.candidates)], dtype=np.uint64)
     left, counts = n, {}
     for stream, (name, value) in enumerate(shares.items()):
         whole = int(value * n + ROUNDING)

@@ -89,7 +89,7 @@ class _Draws:
         self._missed: list[int] = []  # rows that are centres, but not in the distances of all rows yet
         self.picked: list[int] = []
         self.gaps: list[float] = []
-        self._step = max(1, BLOCK // 8 // max(AT_ONCE, pool.features.shape[1], pool.n_classes))
+        self._step = max(1, BLOCK // 8 // max(AT_ONCE, pool.space.shape[1], pool.n_classes))
         with Workers() as workers:
             workers.map(self._measure, len(self._rows), self._step)
         for start in range(0, len(pool.taken), AT_ONCE):

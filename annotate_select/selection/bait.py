@@ -32,7 +32,7 @@ def bait(pool: Pool, n: int) -> Chosen:
     everyone = np.concatenate([pool.candidates, pool.covered])
     if len(everyone) > REFERENCE:
         everyone = everyone[np.argpartition(pool.hashes[everyone], REFERENCE)[:REFERENCE]]
-    mean = _information(pool, everyone, np.eye(pool.features.shape[1])) / len(everyone)
+    mean = _information(pool, everyone, np.eye(pool.space.shape[1])) / len(everyone)
     axes = np.linalg.eigh(mean)[1][:, -WIDEST:] if len(mean) > WIDEST else np.eye(len(mean))  # (d, r)
     mean = axes.T @ mean @ axes
 

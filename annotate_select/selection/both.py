@@ -49,7 +49,7 @@ def cluster_margin(pool: Pool, n: int) -> Chosen:
     by_cluster = np.lexsort((pool.hashes[rows[torn]], cluster))
     turn = np.empty(len(torn), dtype=np.int64)  # in which turn of its cluster each row comes
     turn[by_cluster] = np.arange(len(torn)) - (np.cumsum(sizes) - sizes)[cluster[by_cluster]]
-    held = np.zeros(len(pool.features), dtype=np.int64)  # how many of them the cluster of each holds; 0: not one
+    held = np.zeros(len(pool.space), dtype=np.int64)  # how many of them the cluster of each holds; 0: not one
     held[rows[torn]] = sizes[cluster]
     order = np.concatenate(
         [torn[np.lexsort((cluster, sizes[cluster], turn))], np.setdiff1d(np.arange(len(rows)), torn)]

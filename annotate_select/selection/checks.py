@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from annotate_select.errors import SelectionError
 from annotate_select.likeness import SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
-from annotate_select.selection.geometry import BLOCK, directions
+from annotate_select.selection.geometry import BLOCK, Directions
 from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
 __all__ = ["as_array", "build_pool", "checked", "require_count", "require_fraction", "require_integer"]
@@ -56,7 +56,7 @@ def build_pool(
     free[_rows("exclude", exclude, n)] = False
     default = likeness_limit(SAME_PICTURE, d)
     return Pool(
-        features=_frozen(directions(features)),
+        space=Directions(features),
         candidates=_frozen(np.flatnonzero(free)),
         labeled=_frozen(labeled),
         labels=_frozen(labels),

@@ -76,9 +76,9 @@ def kept(hashes: np.ndarray, d: int, number: int) -> np.ndarray:
 
 def _flips_of_dropout(pool: Pool) -> np.ndarray:
     """Return (n_rows,) in how many passes the prediction of each candidate changes."""
-    out = np.zeros(len(pool.features), dtype=np.int64)
+    out = np.zeros(len(pool.space), dtype=np.int64)
     weights, bias = _head(pool)
-    rows, d = pool.candidates, pool.features.shape[1]
+    rows, d = pool.candidates, pool.space.shape[1]
 
     def look(here: slice) -> None:
         points = pool.features[rows[here]]

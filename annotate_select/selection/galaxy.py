@@ -52,7 +52,7 @@ def _halved(pool: Pool, n: int) -> Chosen:
 def _worth(pool: Pool) -> np.ndarray:
     """Return (n_rows,) the weights; weights that are 0 for all candidates say nothing and are 1."""
     if pool.weights is None or not pool.weights[pool.candidates].any():
-        return np.ones(len(pool.features))
+        return np.ones(len(pool.space))
     return np.asarray(pool.weights / pool.weights[pool.candidates].max())
 
 

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from annotate_select.errors import SelectionError
 
-__all__ = ["BLOCK", "Workers", "directions", "largest_cosines", "near"]
+__all__ = ["BLOCK", "Directions", "Workers", "directions", "largest_cosines", "near"]
 
 BLOCK = 2**22  # numbers held at a time: 32 MB of float64
 CACHED = 2**18  # numbers of a block that is gone over several times: 1 MB of float32
@@ -61,42 +61,81 @@ class Workers:
         return list(self._threads.map(work, blocks))
 
 
-def directions(features: np.ndarray) -> np.ndarray:
-    """Return (n, d) float32: rows centred on the mean of all and scaled to length 1; a row at the mean becomes 0.
+class Directions:
+    """Directions (n, d) float32 of features: rows centred on the mean of all and scaled to length 1.
 
-    Reads features (n, d) of any real type in blocks, twice, so a memory map will do; only numbers too large or too
-    small to be squared, which are scaled by the largest first, take a third reading. What float32 holds exactly is
-    worked with in float32, whatever its type, so that the same numbers give the same directions. Raises SelectionError
-    naming the first row that is not finite.
+    A row at the mean becomes 0. Reads features (n, d) of any real type in blocks, so a memory map will do; numbers too
+    large or too small to be squared are scaled by the largest first. What float32 holds exactly is worked with in
+    float32, whatever its type, so that the same numbers give the same directions. Raises SelectionError naming the
+    first row that is not finite.
+
+    Some rows are turned as they are asked for; once that was as much work as all of them, or `all` is asked for, all
+    are made and kept: a strategy that looks at few rows of a million needs no second million.
     """
-    n, d = features.shape
-    step = max(1, min(CACHED, BLOCK) // d)
-    out = np.empty((n, d), dtype=np.float32)
-    with Workers() as workers:
-        parts = workers.map(lambda here: _sums(_block(features, here)), n, step)
-        largest = float(np.max([part.largest for part in parts], initial=0.0))
-        if not np.isfinite(largest):
-            row = _first_wrong(features, parts, step)
-            raise SelectionError(
-                f"features must be finite, but row {row} holds NaN or infinity; make the features again"
-            )
-        exact, scale = all(part.exact for part in parts), 1.0
-        if largest > 0 and not 1 / SAFE < largest < SAFE:
-            exact, scale = False, 2.0 ** min(1000, -int(np.frexp(largest)[1]))
-            parts = workers.map(lambda here: _sums(_block(features, here).astype(np.float64) * scale), n, step)
-        mean = np.sum([part.total for part in parts], axis=0) / max(1, n)
-        shortest = ROUNDING * float(np.sqrt(sum(part.squares for part in parts) / max(1, n)))
 
-        def turn(here: slice) -> None:
-            block = _block(features, here)
-            block = block.astype(np.float32, copy=False) if exact else block.astype(np.float64) * scale
-            _turn(block, mean, shortest, out[here])
+    def __init__(self, features: np.ndarray) -> None:
+        self.shape: tuple[int, int] = (features.shape[0], features.shape[1])
+        self._features, self._lock = features, Lock()
+        self._all: np.ndarray | None = None
+        self._asked = 0  # rows turned so far, the same ones counted again
+        n, d = self.shape
+        self._step = max(1, min(CACHED, BLOCK) // d)
+        with Workers() as workers:
+            parts = workers.map(lambda here: _sums(_block(features, here)), n, self._step)
+            largest = float(np.max([part.largest for part in parts], initial=0.0))
+            if not np.isfinite(largest):
+                row = _first_wrong(features, parts, self._step)
+                raise SelectionError(
+                    f"features must be finite, but row {row} holds NaN or infinity; make the features again"
+                )
+            self._exact, scale = all(part.exact for part in parts), 1.0
+            if largest > 0 and not 1 / SAFE < largest < SAFE:
+                self._exact, scale = False, 2.0 ** min(1000, -int(np.frexp(largest)[1]))
+                parts = workers.map(
+                    lambda here: _sums(_block(features, here).astype(np.float64) * scale), n, self._step
+                )
+        self._scale = scale
+        self._mean = np.sum([part.total for part in parts], axis=0) / max(1, n)
+        self._shortest = ROUNDING * float(np.sqrt(sum(part.squares for part in parts) / max(1, n)))
 
-        workers.map(turn, n, step)
-    return out
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Return the directions of some rows, (m, d), of any index that numpy takes; of a single one, (d,)."""
+        if self._all is None:
+            block = np.atleast_2d(_block(self._features, rows))
+            self._asked += len(block)
+            if self._asked <= len(self):
+                out = np.empty(block.shape, dtype=np.float32)
+                self._turn(block, out)
+                return out[0] if isinstance(rows, int | np.integer) else out
+        return np.asarray(self.all[rows])
+
+    @property
+    def all(self) -> np.ndarray:
+        """The directions of all rows, (n, d), read-only; the same array each time."""
+        with self._lock:
+            if self._all is None:
+                out = np.empty(self.shape, dtype=np.float32)
+                with Workers() as workers:
+                    workers.map(lambda here: self._turn(_block(self._features, here), out[here]), len(self), self._step)
+                out.setflags(write=False)
+                self._all = out
+            return self._all
+
+    def _turn(self, block: np.ndarray, out: np.ndarray) -> None:
+        """Write the directions of a block of features to out."""
+        block = block.astype(np.float32, copy=False) if self._exact else block.astype(np.float64) * self._scale
+        _turn(block, self._mean, self._shortest, out)
 
 
-def largest_cosines(directions: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+def directions(features: np.ndarray) -> np.ndarray:
+    """Return the directions (n, d) float32 of features (n, d), see `Directions`; raises SelectionError."""
+    return Directions(features).all
+
+
+def largest_cosines(directions: np.ndarray | Directions, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return for each of `rows` its largest cosine to any of `others`, -inf when there are none."""
     best = np.full(len(rows), -np.inf, dtype=np.float32)
     step = max(1, BLOCK // 8 // max(1, directions.shape[1]))  # columns are gathered too, so both sides are blocked
@@ -106,7 +145,7 @@ def largest_cosines(directions: np.ndarray, rows: np.ndarray, others: np.ndarray
     return best
 
 
-def _raise(best: np.ndarray, directions: np.ndarray, rows: np.ndarray, right: np.ndarray) -> None:
+def _raise(best: np.ndarray, directions: np.ndarray | Directions, rows: np.ndarray, right: np.ndarray) -> None:
     """Raise the best cosines of rows to those with the columns of right (d, c)."""
 
     def compare(here: slice) -> None:
@@ -119,7 +158,7 @@ def _raise(best: np.ndarray, directions: np.ndarray, rows: np.ndarray, right: np
         workers.map(compare, len(rows), step)
 
 
-def near(directions: np.ndarray, rows: np.ndarray, others: np.ndarray, threshold: float) -> np.ndarray:
+def near(directions: np.ndarray | Directions, rows: np.ndarray, others: np.ndarray, threshold: float) -> np.ndarray:
     """Return for each of `rows` whether its cosine to any of `others` is above the threshold; 1 means never."""
     if threshold >= 1:
         return np.zeros(len(rows), dtype=bool)
@@ -143,8 +182,8 @@ class _Sums(NamedTuple):
     exact: bool
 
 
-def _block(features: np.ndarray, here: slice) -> np.ndarray:
-    """Return some rows as float32, or as float64 where they are of a larger type; not a copy if they are so already."""
+def _block(features: np.ndarray, here: Any) -> np.ndarray:
+    """Return some rows, by any index, as float32, or as float64 where they are of a larger type."""
     block = features[here]
     small = block.dtype.kind == "f" and block.dtype.itemsize <= 4
     return np.asarray(block, dtype=np.float32 if small else np.float64, order="C")

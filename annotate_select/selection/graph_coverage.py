@@ -72,7 +72,7 @@ def _cover(pool: Pool, n: int, look: Callable[[Pool, np.ndarray], tuple[np.ndarr
 def _worth(pool: Pool, nodes: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return (m,) what knowing each of the nodes is worth, 1 on average; 0 for covered nodes."""
     opinion = model_probabilities(pool, nodes)  # (m, C)
-    label_of = np.full(len(pool.features), -1)
+    label_of = np.full(len(pool.space), -1)
     label_of[pool.labeled] = pool.labels
     known = np.flatnonzero(label_of[nodes] >= 0)
     if len(known):

@@ -31,7 +31,7 @@ class Caps:
     """Count the picks of each group, those already in the batch too, and tell which may have no more for now."""
 
     def __init__(self, pool: Pool) -> None:
-        groups = np.zeros(len(pool.features), dtype=np.int64) if pool.groups is None else pool.groups
+        groups = np.zeros(len(pool.space), dtype=np.int64) if pool.groups is None else pool.groups
         sizes = np.bincount(groups[pool.candidates], minlength=int(groups.max(initial=0)) + 1)
         present = int(np.count_nonzero(sizes))
         shares = np.maximum(2 * sizes / max(1, len(pool.candidates)), 2 / (present + 1))
@@ -51,26 +51,33 @@ class Caps:
 
 
 class _Kept:
-    """The rows of a batch so far, and their directions side by side."""
+    """The rows of a batch so far, and their directions side by side, which are fetched many at a time."""
 
     def __init__(self, pool: Pool, n: int) -> None:
         self._pool = pool
-        self._directions = np.empty((n, pool.features.shape[1]), dtype=np.float32)
+        self._directions = np.empty((n, pool.space.shape[1]), dtype=np.float32)
+        self._fetched = 0
         self.rows: list[int] = []
 
     def add(self, row: int) -> None:
-        self._directions[len(self.rows)] = self._pool.features[row]
         self.rows.append(row)
 
     def near(self, rows: np.ndarray) -> np.ndarray:
         """Return for each of some rows (m,) whether it is near any kept."""
         alike = np.zeros(len(rows), dtype=bool)
         if self._pool.near_duplicate < 1:
-            others = self._pool.features[rows].T  # (d, m)
+            self._fetch()
+            others = self._pool.space[rows].T  # (d, m)
             for start in range(0, len(self.rows), HELD):
                 kept = self._directions[start : min(start + HELD, len(self.rows))]
                 alike |= (kept @ others).max(axis=0) > self._pool.near_duplicate
         return alike
+
+    def _fetch(self) -> None:
+        new = self.rows[self._fetched :]
+        if new:
+            self._directions[self._fetched : len(self.rows)] = self._pool.space[new]
+            self._fetched = len(self.rows)
 
 
 def walk(pool: Pool, order: np.ndarray, n: int) -> tuple[np.ndarray, int]:
@@ -99,7 +106,7 @@ def _distinct(pool: Pool, order: np.ndarray, kept: _Kept) -> Iterator[tuple[int,
     """Yield (rank, row) of the rows that are near nothing covered and nothing kept so far."""
     for start in range(0, len(order), CHUNK):
         chunk, seen = order[start : start + CHUNK], len(kept.rows)
-        repeated = near(pool.features, chunk, pool.covered, pool.near_duplicate) | kept.near(chunk)
+        repeated = near(pool.space, chunk, pool.covered, pool.near_duplicate) | kept.near(chunk)
         free = np.flatnonzero(~repeated)
         among = _Alike(pool, chunk[free])
         for place, at in enumerate(free.tolist()):
@@ -114,14 +121,14 @@ class _Alike:
     """Which of a few rows (m,) are near one kept since: their products with each other are made once."""
 
     def __init__(self, pool: Pool, rows: np.ndarray) -> None:
-        self._pool, self._directions = pool, pool.features[rows]
+        self._pool, self._directions = pool, pool.space[rows]
         self._of = dict(zip(rows.tolist(), self._near(self._directions.T).T, strict=True))
         self.kept = np.zeros(len(rows), dtype=bool)
 
     def keep(self, row: int) -> None:
         """Mark what is near a row, whether it is one of these or not."""
         alike = self._of.get(row)
-        self.kept |= self._near(self._pool.features[row]) if alike is None else alike
+        self.kept |= self._near(self._pool.space[row]) if alike is None else alike
 
     def _near(self, others: np.ndarray) -> np.ndarray:
         if self._pool.near_duplicate >= 1:

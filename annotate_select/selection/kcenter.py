@@ -36,7 +36,7 @@ def kcenter_robust(pool: Pool, n: int) -> Chosen:
     nothing else is left that repeats nothing, or nothing else of groups below their cap. A kind with fewer than three
     images in the sample waits too. Score: as kcenter's.
     """
-    lonely = np.zeros(len(pool.features), dtype=bool)
+    lonely = np.zeros(len(pool.space), dtype=bool)
     lonely[_loneliest(pool)] = True
     worthless = np.zeros(len(lonely), dtype=bool) if pool.weights is None else pool.weights == 0
     chosen = _traversed(pool, n, lonely | worthless)
@@ -82,7 +82,7 @@ def loneliness(features: np.ndarray, rows: np.ndarray, sample: np.ndarray) -> np
 def _loneliest(pool: Pool) -> np.ndarray:
     """Return the candidates that are left for last."""
     rows = pool.candidates if pool.weights is None else pool.candidates[pool.weights[pool.candidates] > 0]
-    everyone = np.arange(len(pool.features))
+    everyone = np.arange(len(pool.space))
     size = min(SAMPLE, len(everyone))
     sample = everyone[np.argsort(pool.hashes, kind="stable")[:size]]
     apart = loneliness(pool.features, rows, sample)
@@ -92,13 +92,13 @@ def _loneliest(pool: Pool) -> np.ndarray:
 
 def _traversed(pool: Pool, n: int, later: np.ndarray | None) -> Chosen:
     """Pick n, those told to come `later` (n_rows,) after all others that repeat nothing."""
-    weights = np.ones(len(pool.features)) if pool.weights is None else pool.weights
+    weights = np.ones(len(pool.space)) if pool.weights is None else pool.weights
     largest = float(weights[pool.candidates].max(initial=0.0)) or 1.0
-    open_rows = np.zeros(len(pool.features), dtype=bool)
+    open_rows = np.zeros(len(pool.space), dtype=bool)
     open_rows[pool.candidates] = True
     traversal = Traversal(
         points=pool.features,
-        gaps=np.full(len(pool.features), 4.0, dtype=np.float32),
+        gaps=np.full(len(pool.space), 4.0, dtype=np.float32),
         open_rows=open_rows,
         ties=pool.hashes,
         caps=Caps(pool),

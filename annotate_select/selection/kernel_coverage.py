@@ -127,7 +127,7 @@ def _reference(pool: Pool) -> np.ndarray:
 
 def margins(pool: Pool) -> np.ndarray:
     """Return (n_rows,) float32 margin scores, 0 for covered rows: of them nothing is in doubt."""
-    n = len(pool.features)
+    n = len(pool.space)
     out = np.empty(n, dtype=np.float32)
     step = max(1, BLOCK // max(1, pool.n_classes))
     for start in range(0, n, step):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from annotate_select.progress import Progress, silent
+from annotate_select.selection.geometry import Directions
 
 __all__ = ["Chosen", "Picks", "Pool", "Strategy", "seeded_hashes"]
 
@@ -22,13 +23,9 @@ def _no_rows() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Everything a strategy may look at; its arrays are read-only.
+    """Everything a strategy may look at; its arrays are read-only."""
 
-    `features` are not those given to `select` but their directions: centred on the mean of all rows and scaled to
-    length 1, so that a dot product is a cosine. A row that is the mean itself has no direction and is 0.
-    """
-
-    features: np.ndarray  # (n, d) float32
+    space: Directions | np.ndarray  # (n, d) float32: directions, made or to be made; space[rows] makes no others
     candidates: np.ndarray  # (m,) rows that may be picked, ascending
     labeled: np.ndarray  # (l,) rows that carry a label
     labels: np.ndarray  # (l,) class numbers
@@ -48,6 +45,15 @@ class Pool:
     chosen: np.ndarray | None = None  # labelled rows that a strategy chose; None: all but the audits
     chance: float = 0.0  # share that auto draws by chance, as earlier picks crowd together
     progress: Progress = silent
+
+    @property
+    def features(self) -> np.ndarray:
+        """Not the features given to `select` but their directions (n, d) float32, so that a dot product is a cosine.
+
+        They are centred on the mean of all rows and scaled to length 1; a row that is the mean itself has no direction
+        and is 0.
+        """
+        return self.space.all if isinstance(self.space, Directions) else self.space
 
     @property
     def covered(self) -> np.ndarray:

@@ -160,7 +160,7 @@ def _parts(pool: Pool, rows: np.ndarray, seeds: np.ndarray) -> np.ndarray:
 
     What repeats a covered row would take the places of its true neighbours, and is passed over anyway.
     """
-    part = np.full(len(pool.features), LAST)
+    part = np.full(len(pool.space), LAST)
     rows = np.sort(rows[~_worthless(pool, rows)])
     rows = rows[~near(pool.features, rows, pool.covered, pool.near_duplicate)]
     part[rows] = np.where(neighbours(pool.features, rows, seeds, NEIGHBOURS), INSIDE, OUTSIDE)

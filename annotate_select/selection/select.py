@@ -141,7 +141,7 @@ def _choose_in(
 ) -> Chosen:
     if strata is None:
         return _choose(name, entry, pool, n)
-    of = strata_of(strata, names, len(pool.features))
+    of = strata_of(strata, names, len(pool.space))
     return balanced(pool, n, lambda now, k: _choose(name, entry, now, k), of, names) if n else _nothing()
 
 

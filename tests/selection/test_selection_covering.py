@@ -106,7 +106,7 @@ def test_sigma_is_the_median_gap_of_labels_within_bounds() -> None:
     middle = (np.cos(0.4) + np.cos(0.6)) / 2
     assert robust_sigma(replace(pool, labeled=np.arange(4))) == pytest.approx(np.sqrt(2 - 2 * middle), rel=1e-4)
     assert robust_sigma(replace(pool, labeled=np.arange(1))) == 1.0
-    twins = replace(pool, features=np.repeat(points[:1], 4, axis=0), labeled=np.arange(4))
+    twins = replace(pool, space=np.repeat(points[:1], 4, axis=0), labeled=np.arange(4))
     assert robust_sigma(twins) == 0.2  # near-duplicates do not make the kernel vanish
 
 

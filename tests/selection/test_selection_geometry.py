@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from annotate_select.errors import SelectionError
 from annotate_select.selection import geometry
-from annotate_select.selection.geometry import Workers, directions, largest_cosines, near
+from annotate_select.selection.geometry import Directions, Workers, directions, largest_cosines, near
 
 
 def test_rows_are_centred_and_of_length_one() -> None:
@@ -36,6 +36,27 @@ def test_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(directions(features), whole, atol=1e-7)
     np.testing.assert_allclose(largest_cosines(whole, rows, others), cosines, atol=1e-6)
     np.testing.assert_allclose(cosines, (whole[rows] @ whole[others].T).max(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int32])
+def test_some_rows_have_the_same_bits_as_all(kind: type) -> None:
+    features = (1000 * np.random.default_rng(1).normal(size=(200, 33))).astype(kind)
+    whole, mask = directions(features), np.arange(200) % 3 == 0
+    for rows in (np.array([7, 3, 199]), [5, 5], slice(10, 60, 7), mask, np.empty(0, dtype=np.int64), 8, np.int64(9)):
+        found = Directions(features)[rows]
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, whole[rows])
+
+
+def test_rows_are_made_all_at_once_when_some_were_as_much_work() -> None:
+    space = Directions(np.random.default_rng(2).normal(size=(20, 3)))
+    first, second, third, fourth = [space[:10] for _ in range(4)]
+    assert not np.shares_memory(first, second)
+    assert np.shares_memory(third, fourth)
+    np.testing.assert_array_equal(first, third)
+    assert np.shares_memory(third, space.all)
+    assert not space.all.flags.writeable
+    assert len(space) == 20
 
 
 def test_the_first_row_that_is_not_finite_is_named_in_later_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
