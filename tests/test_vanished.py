@@ -49,15 +49,34 @@ def test_images_whose_files_are_gone_leave_the_pool_and_come_back_with_their_lab
     assert (project.status().images, project.labels()) == (6, {"1.png": "a", "2.png": "b"})
 
 
-def test_a_file_that_moved_takes_its_labels_along(project: Project, photos: Path) -> None:
+def test_files_that_moved_take_all_that_was_said_along(project: Project, photos: Path) -> None:
     project.annotate({"1.png": "a"}, annotator="ana")
     (photos / "day").rename(photos / "night")
     (photos / "1.png").rename(photos / "night" / "1.png")
+    (photos / "0.png").unlink()
     report = project.add()
-    assert sorted(report.gone) == ["1.png", "day/4.png", "day/5.png"]
-    assert sorted(report.added) == ["night/1.png", "night/4.png", "night/5.png"]
+    now = ["night/1.png", "night/4.png", "night/5.png"]
+    assert sorted(report.moved) == list(zip(["1.png", "day/4.png", "day/5.png"], now, strict=True))
+    assert (report.gone, report.added) == (["0.png"], [])
+    assert "3 images moved, with all that was said of them: " in report.text()
+    assert "1.png to night/1.png" in report.text()
     assert project.labels() == {"night/1.png": "a"}
-    assert project.status().images == 6
+    assert (project.status().images, project.status().left_out) == (5, {"unreadable": 1})
+
+
+def test_a_renamed_file_keeps_its_place_in_exam_and_queue_without_a_label(project: Project, photos: Path) -> None:
+    project.exam(2)
+    project.add_batch(["day/4.png"], "a person asked")
+    before = project.image_ids(["day/4.png"])
+    exam = set(project.exam_keys())
+    for path in [*photos.glob("*.png"), *photos.glob("day/*.png")]:
+        path.rename(path.with_name(f"new-{path.name}"))
+    report = project.add()
+    assert (len(report.moved), report.added, report.gone) == (6, [], [])
+    renamed = dict(report.moved)
+    assert set(project.exam_keys()) == {renamed[key] for key in exam}
+    assert [pick.key for pick in project.picks(1)] == ["day/new-4.png"]
+    assert project.image_ids(["day/new-4.png"])["day/new-4.png"] == before["day/4.png"]
 
 
 def test_a_copy_that_is_still_there_takes_the_place_of_its_original(project: Project, photos: Path) -> None:

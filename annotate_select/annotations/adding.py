@@ -2,7 +2,8 @@
 
 A row stands for a content (its fingerprint); the key and the path say where that content lies. When a file comes to
 hold something else, the row keeps its content: it moves to a duplicate's place if there is one, and is set aside
-otherwise if anything was said of it. When the content is found again, the row takes that place.
+otherwise if anything was said of it. When the content of a row that lies nowhere is found again, the row takes that
+place: a file that was renamed keeps its labels, and its place in the queue and in the exam.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class AddOutcome:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)  # from a file that is not there, to this one
     updated: int = 0
 
 
@@ -103,7 +105,10 @@ def _insert(connection: Connection, record: ImageRecord, outcome: AddOutcome) ->
         at = datetime.now(UTC).isoformat(timespec="seconds")
         blank = {"group_name": None, "captured_at": None, "metadata": "{}"}
         connection.execute(_INSERT, {**blank, **values, "added_at": at})
-    _tell(connection, record, values, outcome)
+    if resting is not None and resting.status == "unreadable":
+        outcome.moved.append((resting.key, record.key))
+    else:
+        _tell(connection, record, values, outcome)
 
 
 def _write(connection: Connection, record: ImageRecord, before: _Row, outcome: AddOutcome) -> None:
@@ -178,11 +183,12 @@ def _set_aside(connection: Connection, row: _Row) -> None:
 
 
 def _resting(connection: Connection, fingerprint: str) -> _Row | None:
-    """Find the row of a content that lies nowhere at present, and of which something was said."""
+    """Find the row of a content that lies nowhere at present; of several one of which something was said."""
     rows = connection.execute(_BY_FINGERPRINT, {"of_fingerprint": fingerprint}).fetchall()
     if any(row.status == "ok" for row in rows):
         return None
-    return next((row for row in rows if row.status != "duplicate" and _has_events(connection, row.id)), None)
+    nowhere = [row for row in rows if row.status != "duplicate"]
+    return next((row for row in nowhere if _has_events(connection, row.id)), nowhere[0] if nowhere else None)
 
 
 def _original(connection: Connection, fingerprint: str, but: int | None) -> int | None:

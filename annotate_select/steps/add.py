@@ -25,12 +25,13 @@ CHUNK = 256  # images recorded in one transaction: what a kill can make us inspe
 
 @dataclass
 class AddReport:
-    """What became of the images of a source; names are keys."""
+    """What became of the images of a source; names are keys, of what moved the one before and the one now."""
 
     added: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     unchanged: int = 0
     updated: int = 0
@@ -52,6 +53,9 @@ class AddReport:
         if self.replaced:
             names = listed(self.replaced, most=5)
             lines.append(f"{len(self.replaced):,} files had changed; labels stay with the old content: {names}")
+        if self.moved:
+            pairs = listed((f"{before} to {now}" for before, now in self.moved), most=5)
+            lines.append(f"{counted(len(self.moved))} moved, with all that was said of them: {pairs}")
         if self.gone:
             lines.append(
                 f"{counted(len(self.gone))} left the pool, for the files are gone; back with them comes all that was "
@@ -132,9 +136,12 @@ def _add_source(home: Home, source: Source, report: AddReport, progress: Progres
         report.duplicates += outcome.duplicates
         report.unreadable += outcome.unreadable
         report.replaced += outcome.replaced
+        report.moved += outcome.moved
         report.updated += outcome.updated
         done += len(chunk)
         progress("adding images", done, len(fresh), f"{len(report.unreadable)} unreadable" if report.unreadable else "")
+    moved = {before for before, _ in report.moved}
+    report.gone = [key for key in report.gone if key not in moved]
 
 
 def _name(home: Home, source: Source) -> tuple[list[_Found], SourceSettings]:

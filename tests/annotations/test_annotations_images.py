@@ -184,9 +184,9 @@ def test_when_an_original_breaks_its_duplicate_takes_over(empty: Database) -> No
 def test_duplicates_follow_their_original_to_the_new_one(empty: Database) -> None:
     add_images(empty, [found("a", "1"), found("b", "1")])
     mark_unreadable(empty, [(1, "gone")])
-    assert add_images(empty, [found("c", "1")]) == AddOutcome(added=["c"])
+    assert add_images(empty, [found("c", "1")]) == AddOutcome(moved=[("a", "c")])
     assert add_images(empty, [found("a", "1")]) == AddOutcome(duplicates=[("a", "c")])
-    assert resolve(empty, ["a", "b", "c"]) == {"a": 3, "b": 3, "c": 3}
+    assert resolve(empty, ["a", "b", "c"]) == {"a": 1, "b": 1, "c": 1}
 
 
 def test_an_image_marked_unreadable_is_opened_again_by_the_next_add(empty: Database, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_content_moved_to_a_new_name_while_the_old_one_is_broken(empty: Databa
     add_images(empty, [found("a", "1"), found("c", "3")])
     label(empty, 1)
     add_images(empty, [broken("a")])
-    assert add_images(empty, [found("b", "1")]) == AddOutcome(added=["b"])
+    assert add_images(empty, [found("b", "1")]) == AddOutcome(moved=[("a", "b")])
     assert labels(empty) == {"b": "cat"}
     assert add_images(empty, [broken("a")]).unreadable == [("a", "truncated")]
     add_images(empty, [broken("b"), found("c", "1")])
