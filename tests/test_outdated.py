@@ -33,7 +33,7 @@ def said(project: Project, *arguments: str) -> str:
 
 def test_a_result_tells_what_it_rests_on(project: Project) -> None:
     rests = json.loads((project.root / "models" / "1" / "exam.json").read_text())["rests"]
-    assert set(rests) == {"at", "version", "seed", "labels", "rules", "mark"}
+    assert set(rests) == {"at", "version", "seed", "labels", "names", "rules", "mark"}
     assert project.status().outdated is None
     assert project.outdated(1) is None
 
@@ -57,6 +57,24 @@ def test_other_labels_of_the_exam(project: Project) -> None:
     assert "enough?" not in said(project, "status")
     assert "the exam's labels have changed since: evaluate --model 1 again" in said(project, "history")
     project.annotate({answer.key: answer.label}, annotator="ana")  # as it was
+    assert project.status().outdated is None
+
+
+def test_a_class_that_was_renamed_is_no_other_label(project: Project) -> None:
+    answer = project.exam_answers()[0]
+    project.rename_class(answer.label, "Thing")
+    assert project.status().outdated == "classes were renamed or merged since"
+    other = next(name for name in project.classes if name != "Thing")
+    project.annotate({answer.key: other}, annotator="ana")
+    both = "the exam's labels have changed since and classes were renamed or merged since"
+    assert project.status().outdated == both
+    project.evaluate()
+    assert project.status().outdated is None
+
+
+def test_a_rename_that_touches_no_label_of_the_exam_changes_nothing(project: Project) -> None:
+    project.add_class("Sock")
+    project.rename_class("Sock", "Stocking")
     assert project.status().outdated is None
 
 

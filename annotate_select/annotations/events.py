@@ -174,8 +174,11 @@ def all_events(db: Database) -> Iterator[StoredEvent]:
             yield _event(row)
 
 
-def current_annotations(db: Database) -> list[CurrentAnnotation]:
-    """Return what every annotator says of every image now, by image."""
+def current_annotations(db: Database, moment: int | None = None) -> list[CurrentAnnotation]:
+    """Return what every annotator says of every image now, by image.
+
+    Classes have today's names, or those of a `moment`, a `classes.last_change`.
+    """
     current = schema.current.c
     query = (
         select(
@@ -186,7 +189,7 @@ def current_annotations(db: Database) -> list[CurrentAnnotation]:
         .order_by(current.image_id, current.annotator)
     )  # fmt: skip
     with db.read() as connection:
-        changes = all_changes(connection)
+        changes = [one for one in all_changes(connection) if moment is None or one.id <= moment]
         rows = connection.execute(query).fetchall()
     return [
         CurrentAnnotation(

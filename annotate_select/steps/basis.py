@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from annotate_select.annotations import events, exam, images
+from annotate_select.annotations.classes import last_change
 from annotate_select.annotations.consensus import consensus
 from annotate_select.errors import LearningError
 from annotate_select.files import digest
@@ -23,6 +24,7 @@ CHANGED = {
     "labels": "the exam's labels have changed since",
     "rules": f"{RULES} has changed since",
     "mark": "the pass mark has changed since",
+    "names": "classes were renamed or merged since",
 }
 
 
@@ -31,15 +33,21 @@ def basis(home: Home) -> dict[str, Any]:
 
     Needs no features.
     """
-    said = consensus(events.current_annotations(home.db))
-    here = images.keys_of(home.db, exam.kept_ids(home.db), in_pool=True)
-    labels = [[image_id, said[image_id].label] for image_id in sorted(here) if image_id in said]
     rules = home.root / RULES
     return {
-        "labels": digest([one for one in labels if one[1] is not None]),
+        "labels": _labels(home),
+        "names": last_change(home.db),
         "rules": digest(rules.read_bytes()) if rules.exists() else None,
         "mark": declared(home),
     }
+
+
+def _labels(home: Home, moment: int | None = None) -> str:
+    """Return a digest of the exam's labels, by the names that classes have today, or had at a moment."""
+    said = consensus(events.current_annotations(home.db, moment))
+    here = images.keys_of(home.db, exam.kept_ids(home.db), in_pool=True)
+    labels = [[image_id, said[image_id].label] for image_id in sorted(here) if image_id in said]
+    return digest([one for one in labels if one[1] is not None])
 
 
 def outdated(home: Home, number: int, today: Mapping[str, Any] | None = None) -> str | None:
@@ -58,7 +66,10 @@ def outdated(home: Home, number: int, today: Mapping[str, Any] | None = None) ->
     if not isinstance(then, dict):
         return UNKNOWN
     today = basis(home) if today is None else today
-    return " and ".join(words for name, words in CHANGED.items() if then.get(name) != today[name]) or None
+    changed = {name for name in CHANGED if then.get(name) != today[name]} - {"names"}
+    if "labels" in changed and then.get("names") not in (None, today["names"]):
+        changed ^= {"labels", "names"} if then["labels"] == _labels(home, then["names"]) else {"names"}
+    return " and ".join(words for name, words in CHANGED.items() if name in changed) or None
 
 
 def read_result(home: Home, number: int) -> dict[str, Any] | None:
