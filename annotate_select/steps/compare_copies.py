@@ -21,7 +21,7 @@ from annotate_select.config import FILE_NAME
 from annotate_select.errors import ExamError, LearningError, listed
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.reasons import counted
-from annotate_select.steps.class_map import ClassMap
+from annotate_select.steps.class_map import ClassMap, class_map
 from annotate_select.steps.evaluate import compare
 from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.foreign_features import Foreign, exam_features, learned_features
@@ -198,11 +198,12 @@ def _theirs(home: Home, exam: _Exam, features: np.ndarray, other: Foreign) -> tu
         answers = other.model.head.probabilities(features)  # (e, K)
     except LearningError as error:
         raise LearningError(f"{other.name}: {error}") from error
-    known = matched(home.db, other.home.db, exam.classes, other.model.classes)
+    theirs = class_map(other.home, other.model).names
+    known = matched(home.db, other.home.db, exam.classes, theirs)
     if (known.places >= len(exam.classes)).all():
         raise LearningError(
             f"{other.name} knows none of this project's classes {listed(exam.classes)}; it knows "
-            f"{listed(other.model.classes)}: rename them there, with `annotate-select classes rename`"
+            f"{listed(theirs)}: rename them there, with `annotate-select classes rename`"
         )
     return correct(home, exam.ids, known.of(answers), known.classes), _words(exam, known, other)
 

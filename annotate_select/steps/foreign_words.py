@@ -1,12 +1,14 @@
-"""Which classes of another project's model are which of this project's: by name, today's or a former one."""
+"""Which classes of another project's model are which of this project's, whatever either of them was renamed to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from sqlalchemy import select
 
-from annotate_select.annotations.classes import current_names
+from annotate_select.annotations import schema
+from annotate_select.annotations.classes import ClassChange, all_changes, resolve_name
 from annotate_select.annotations.database import Database
 from annotate_select.steps.class_map import ClassMap
 
@@ -16,17 +18,59 @@ __all__ = ["matched"]
 def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequence[str]) -> ClassMap:
     """Return where each class of `theirs` is among `mine` and, after these, the classes found nowhere.
 
-    A class that was renamed in either project is found under its other name; of two that were merged there, none is.
+    Both are names of today. Where one project is a copy of the other, a class there is traced back to what it was
+    called when the two parted, and from there to its name here: another class may have its old name by now. Where
+    they have no past in common, the same name is the same class, and a former name is the next best. What was merged
+    there of several classes here is taken for the one of its name, if that is one of them.
     """
     place = {name: at for at, name in enumerate(mine)}
-    renamed_here, renamed_there = current_names(here), current_names(there)
-    places: list[int] = []
+    since_here, since_there = _since(here, there)
+    copies = _share_a_past(here, there)
     extra: list[str] = []
-    for name in theirs:
-        before = [old for old, new in renamed_there.items() if new == name and old in place]
-        candidates = [name, renamed_here.get(name, name), *(before if len(before) == 1 else [])]
-        known = next((one for one in candidates if one in place), None)
-        if known is None:
+    at: dict[str, int] = {}
+    for name in dict.fromkeys(theirs):
+        named = {name} & place.keys()
+        traced = {resolve_name(since_here, one, 0) for one in _then(since_there, name)} & place.keys()
+        found = (traced or named) if copies else (named or traced)
+        found = found & {name} or found
+        if len(found) == 1:
+            at[name] = place[found.pop()]
+        else:
+            at[name] = len(mine) + len(extra)
             extra.append(name)
-        places.append(place[known] if known is not None else len(mine) + len(extra) - 1)
-    return ClassMap([*mine, *extra], np.array(places, dtype=np.int64))
+    return ClassMap([*mine, *extra], np.array([at[name] for name in theirs], dtype=np.int64))
+
+
+def _since(here: Database, there: Database) -> tuple[list[ClassChange], list[ClassChange]]:
+    """Return the changes of each that came after those they have in common."""
+    with here.read() as connection:
+        ours = all_changes(connection)
+    with there.read() as connection:
+        others = all_changes(connection)
+    common = 0
+    for one, other in zip(ours, others, strict=False):
+        if (one.kind, one.old, one.new, one.at) != (other.kind, other.old, other.new, other.at):
+            break
+        common += 1
+    return ours[common:], others[common:]
+
+
+def _then(since: Sequence[ClassChange], name: str) -> set[str]:
+    """Return what a class of today's name was called before some changes: several names, if it was merged of them."""
+    touching = [one for one in since if name in (one.old, one.new)]
+    made = bool(touching) and touching[0].kind == "rename" and touching[0].new == name  # nothing had the name before
+    names = {one.old for one in since} | (set() if made else {name})
+    return {one for one in names if resolve_name(since, one, 0) == name}
+
+
+def _share_a_past(here: Database, there: Database) -> bool:
+    """Say whether the first thing said in either project was said in both, as in two copies of one."""
+    first = select(schema.events.c.uid).order_by(schema.events.c.id).limit(1)
+    for one, other in ((here, there), (there, here)):
+        with one.read() as connection:
+            uid = connection.execute(first).scalar()
+        with other.read() as connection:
+            known = select(schema.events.c.id).where(schema.events.c.uid == uid)
+            if uid is not None and connection.execute(known).first() is not None:
+                return True
+    return False
