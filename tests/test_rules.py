@@ -85,6 +85,7 @@ def test_rules_are_read(project: Project) -> None:
         ('[[rule]]\nwhen = {camera = "A"}\n', "rule 1: needs either `never` or `only`"),
         ('[[rule]]\nwhen = {camera = "A"}\nnevr = ["Hat"]\n', r"rule 1: a key cannot be 'nevr' \(did you mean never"),
         (CAMERA + '[[rule]]\nwhen = {camera = "A"}\nonly = ["Hut"]\n', "rule 2: only: there is no class 'Hut' .*Hat"),
+        ('[[rule]]\nwhen = {camera = "A"}\nonly = ["Hat", "Hat"]\n', "only: must name classes, each once"),
         ('[[rule]]\nwhen = {camera = "A"}\nonly = "Hat"\n', "only: must be a list of classes, got 'Hat'"),
         ('[[rule]]\nwhen = {camera = true}\nonly = ["Hat"]\n', r"when\.camera: must be a value or a list of values"),
         ('[hierarchy]\nHat = ["Dress"]\n', r"hierarchy\.Hat: is a class itself"),
@@ -213,6 +214,21 @@ def test_without_rules_it_says_so_and_renamed_classes_follow(project: Project, p
     [image] = project.predict(manifest)
     assert image.probabilities["Cap"] == 0.0
     assert sum(image.probabilities.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_classes_that_were_merged_are_one_in_the_file_and_weigh_as_one(project: Project, photos: Path) -> None:
+    share = 1 / len(project.classes)
+    rules = CAMERA.replace('"Hat"', '"Pants", "Shorts"') + '[hierarchy]\nworn_below = ["Pants", "Shorts", "Dress"]\n'
+    project.merge_class("Shorts", "Pants")
+    [before] = project.predict(sorted(photos.iterdir())[0])
+    shares = "".join(f"{name} = {share}\n" for name in (*project.classes, "Shorts"))
+    write(project, f"{rules}[frequencies]\n{shares}")
+    found = project_rules(project._home) or pytest.fail("no rules")
+    assert found.stated["Pants"] == pytest.approx(2 * share)
+    assert found.rules[0].words == "where camera is A, never Pants (no hats there)"
+    assert found.parents == {"worn_below": ["Pants", "Dress"]}
+    [after] = project.predict(sorted(photos.iterdir())[0])  # all are as frequent as the model took them to be
+    assert after.probabilities == pytest.approx(before.probabilities, abs=1e-6)
 
 
 def test_the_second_exam_and_explain_hear_rules_as_evaluate_does(project: Project, truth: dict[str, str]) -> None:

@@ -32,6 +32,11 @@ class ClassMap:
         """What each of the model's classes is called today."""
         return [self.classes[place] for place in self.places.tolist()]
 
+    @property
+    def held(self) -> np.ndarray:
+        """How many of the model's classes each of `classes` is, (C,); 1 for one that it does not know."""
+        return np.maximum(np.bincount(self.places, minlength=len(self.classes)), 1)
+
     def of(self, values: np.ndarray) -> np.ndarray:
         """Return values (n, K) of the model's classes as those (n, C) of today's; 0 for a class it does not know."""
         found = np.zeros((len(values), len(self.classes)), dtype=np.asarray(values).dtype)
@@ -65,4 +70,4 @@ def said(home: Home, model: TrainedModel, ids: np.ndarray, features: np.ndarray)
     Raises ConfigError as `correct` does.
     """
     today = class_map(home, model)
-    return correct(home, ids, today.of(model.head.probabilities(features)), today.classes)
+    return correct(home, ids, today.of(model.head.probabilities(features)), today.classes, held=today.held)

@@ -205,7 +205,8 @@ def _theirs(home: Home, exam: _Exam, features: np.ndarray, other: Foreign) -> tu
             f"{other.name} knows none of this project's classes {listed(exam.classes)}; it knows "
             f"{listed(theirs)}: rename them there, with `annotate-select classes rename`"
         )
-    return correct(home, exam.ids, known.of(answers), known.classes), _words(exam, known, other)
+    heard = correct(home, exam.ids, known.of(answers), known.classes, held=known.held)
+    return heard, _words(exam, known, other)
 
 
 def _words(exam: _Exam, known: ClassMap, other: Foreign) -> list[str]:

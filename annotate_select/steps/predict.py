@@ -75,7 +75,7 @@ def predict(
     for positions, inputs, problems in _inputs(home, encoder, paths):
         encoded = _features(encoder, inputs)
         known = _columns([entries[position] for position in positions])
-        probabilities = correct_new(home, known, today.of(model.head.probabilities(encoded)), today.classes)
+        probabilities = correct_new(home, known, today.of(model.head.probabilities(encoded)), today.classes, today.held)
         novelty = novelty_of(inputs, encoded, [paths[position] for position in positions])
         found = {
             position: _prediction(entries[position].key, today.classes, probabilities[i], float(novelty[i]))

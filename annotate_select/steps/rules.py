@@ -51,7 +51,16 @@ class ProjectRules:
     rules: tuple[Rule, ...]
     parents: dict[str, list[str]]
     frequencies: np.ndarray | None  # (C,)
-    stated: dict[str, float]  # the frequencies as they stand in the file
+    stated: dict[str, float]  # the frequencies as they stand in the file, of classes merged since their sum
+
+    def weights(self, held: np.ndarray | None) -> np.ndarray | None:
+        """Return the known frequencies (C,) by which a model's probabilities are weighed.
+
+        A class that is `held` (C,) of the model's has its frequency once for all of them.
+        """
+        if self.frequencies is None or held is None:
+            return self.frequencies
+        return np.asarray(self.frequencies / held[: len(self.frequencies)])
 
     @property
     def names(self) -> list[str]:
@@ -123,12 +132,15 @@ def correct(
     probabilities: np.ndarray,
     classes: Sequence[str],
     *,
+    held: np.ndarray | None = None,
     prior: bool = True,
     check: bool = True,
 ) -> np.ndarray:
     """Return probabilities (n, C) of these classes for images (n,), corrected by the rules, if there are any.
 
     `classes` are the project's; others may follow, of which rules say nothing: what they are given stays as it is.
+    `held` (C,) says how many of the model's classes each is (default: one): two that were merged had the model's
+    attention of two.
     Without `prior`, known frequencies are left aside: the probabilities are for classes as frequent as they are.
     With `check`, raises ConfigError for a column that no image has; LearningError where the classes have just become
     others.
@@ -137,15 +149,17 @@ def correct(
     if known is None:
         return probabilities
     columns = columns_of_pool(home, ids.tolist(), known.names, check=check)
-    return _heard(home, known, columns, probabilities, classes, known.frequencies if prior else None)
+    return _heard(home, known, columns, probabilities, classes, known.weights(held) if prior else None)
 
 
-def correct_new(home: Home, columns: Columns, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+def correct_new(
+    home: Home, columns: Columns, probabilities: np.ndarray, classes: Sequence[str], held: np.ndarray | None = None
+) -> np.ndarray:
     """Return probabilities (n, C) of images that need not be in the pool, by what is known of each, as `correct`."""
     known = project_rules(home)
     if known is None:
         return probabilities
-    return _heard(home, known, columns, probabilities, classes, known.frequencies)
+    return _heard(home, known, columns, probabilities, classes, known.weights(held))
 
 
 def rule_breakers(home: Home) -> dict[int, str]:
@@ -177,13 +191,13 @@ def _heard(
     columns: Columns,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    frequencies: np.ndarray | None,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     n = len(home.config.classes)
     if list(classes[:n]) != home.config.classes:
         raise LearningError("the classes of the project have become others this very moment; do that again")
     own, others = probabilities[:, :n], probabilities[:, n:]
-    heard = corrected(own, permitted(known.rules, columns, len(probabilities), n), frequencies)
+    heard = corrected(own, permitted(known.rules, columns, len(probabilities), n), weights)
     if not others.shape[1]:
         return heard
     return np.concatenate([heard * own.sum(axis=1, keepdims=True), others], axis=1)
@@ -229,7 +243,8 @@ class _Reading:
     def hierarchy(self, given: object) -> dict[str, list[str]]:
         if not isinstance(given, dict):
             raise ConfigError(f'{self.path}: hierarchy must be a table, such as defective = ["crack", "dent"]')
-        parents = {name: self._names(one, f"{self.path}: hierarchy.{name}") for name, one in given.items()}
+        named = {name: self._names(one, f"{self.path}: hierarchy.{name}") for name, one in given.items()}
+        parents = {name: list(dict.fromkeys(one)) for name, one in named.items()}
         seen: dict[str, str] = {}
         for parent, names in parents.items():
             if parent in self.number:
@@ -247,7 +262,10 @@ class _Reading:
         for name, share in given.items():
             if isinstance(share, bool) or not isinstance(share, int | float):
                 raise ConfigError(f"{self.path}: frequencies.{name}: must be a share such as 0.1, got {share!r}")
-        return dict(zip(names, (float(share) for share in given.values()), strict=True))
+        shares = dict.fromkeys(names, 0.0)
+        for name, share in zip(names, given.values(), strict=True):
+            shares[name] += float(share)
+        return shares
 
     def _names(self, given: object, where: str) -> list[str]:
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
@@ -259,9 +277,9 @@ class _Reading:
                     f"{where}: there is no class {name!r}{did_you_mean(name, self.classes)}; the classes are "
                     f"{listed(self.classes)}"
                 )
-        if len(set(names)) < len(names) or (not names and "frequencies" not in where):
+        if len(set(given)) < len(given) or (not names and "frequencies" not in where):
             raise ConfigError(f"{where}: must name classes, each once, got {given!r}")
-        return names
+        return names  # those that were merged since are one
 
     def _values(self, given: object, where: str) -> frozenset[str]:
         values = given if isinstance(given, list) else [given]
