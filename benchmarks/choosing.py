@@ -1,19 +1,18 @@
-"""Which figures of a sample tell the better space: `embed --encoder auto` without labels, as Markdown tables.
+"""Which figures of a sample tell the better space: `embed --encoder auto` with and without labels, as Markdown tables.
 
-    python benchmarks/choosing.py [--data FOLDER] [--sets a,b] [--kinds pixels,autoencoder]
+    python benchmarks/choosing.py [--data FOLDER] [--sets a,b] [--kinds pixels,autoencoder] [--labels 50,100,200]
 
-Every encoder learns from and is measured on 400 images of a set as `auto` does it; the trials stay in benchmarks/cache.
-The truth is how many neighbours share the class in the whole set, "On every set" of FEATURES.md. A pair is two
-spaces of one set whose truths differ by more than a point; a rule is right where it prefers the better one, and loses
-what its first choice of all lacks to the best of the set.
+Every encoder learns from and is measured on 400 images of a set as `auto` does it, of which so many have labels, by
+five draws; what it makes of them stays in benchmarks/cache. The truth is how many neighbours share the class in the
+whole set, "On every set" of FEATURES.md. A pair is two spaces of one set whose truths differ by more than a point; a
+rule is right where it prefers the better one, and loses what its first choice of all lacks to the best of the set.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -33,6 +32,7 @@ KINDS = {
     "efficientnet_lite0": "",
     "joint": "joint",
 }  # of autoencoder, or none
+DRAWS = 5  # of the images that have labels
 APART = 1.0  # points: spaces nearer to each other are no better and no worse
 
 Rule = Callable[[Sequence[Trial]], Trial]
@@ -42,6 +42,24 @@ def majority(found: Sequence[Trial]) -> Trial:
     """Return the trial that is ahead in most comparisons of all three figures with every other."""
     figures = np.array([[one.agreement, one.rank / one.most_rank, -one.hubness] for one in found])  # (t, 3)
     return found[int((figures[:, None] > figures[None]).sum(axis=(1, 2)).argmax())]
+
+
+@dataclass
+class Score:
+    """How often a rule prefers the better of two spaces, and what its first choice of all lacks to the best."""
+
+    right: int = 0
+    pairs: int = 0
+    lost: list[float] = field(default_factory=list)
+
+    def add(self, rule: Rule, found: Sequence[Trial], truth: dict[str, float]) -> None:
+        """Ask a rule about all pairs and about all of some trials."""
+        for pair in combinations(found, 2):
+            gap = truth[pair[0].encoder] - truth[pair[1].encoder]
+            if abs(gap) > APART:
+                self.pairs += 1
+                self.right += rule(pair) is pair[int(gap < 0)]
+        self.lost.append(max(truth[one.encoder] for one in found) - truth[rule(found).encoder])
 
 
 RULES: dict[str, Rule] = {
@@ -72,33 +90,51 @@ class Pixels:
         return images.reshape(len(images), -1).astype(np.float32) / 255
 
 
-def trials(name: str, data: Path, kinds: Sequence[str]) -> list[Trial]:
-    """Return the trial of each kind on a set."""
-    file = datasets.CACHE / f"{name}-trials.json"
-    kept = json.loads(file.read_text()) if file.exists() else {}
-    if missing := [kind for kind in kinds if kind not in kept]:
-        known = datasets.load(name, data)
-        rows = np.sort(np.random.default_rng(0).permutation(len(known.labels))[:SAMPLE])
-        images = known.images[rows] if isinstance(known.images, np.ndarray) else [known.images[row] for row in rows]
-        sample = datasets.DataSet(name, images, known.labels[rows], known.classes)
-        for kind in missing:
-            kept[kind] = asdict(trial(kind, sample))
-            datasets.CACHE.mkdir(exist_ok=True)
-            file.write_text(json.dumps(kept, indent=1))
-    return [Trial(**kept[kind]) for kind in kinds]
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What each kind made of 400 images of a set (n, d) and of the same images changed, and their labels (n,)."""
+
+    made: dict[str, tuple[np.ndarray, np.ndarray]]
+    labels: np.ndarray
+
+    def trials(self, labels: int = 0, seed: int = 0) -> list[Trial]:
+        """Return the trial of each kind where so many of the images, drawn by a seed, have labels."""
+        known = np.full(len(self.labels), UNLABELLED)
+        drawn = np.random.default_rng(seed).permutation(len(known))[:labels]
+        known[drawn] = self.labels[drawn]
+        return [judged(kind, features, again, known) for kind, (features, again) in self.made.items()]
 
 
-def trial(kind: str, sample: datasets.DataSet) -> Trial:
-    """Try one kind on a sample, without its labels."""
+def sampled(name: str, data: Path, kinds: Sequence[str]) -> Sample:
+    """Return what each kind made of 400 images of a set."""
+    known = datasets.load(name, data)
+    rows = np.sort(np.random.default_rng(0).permutation(len(known.labels))[:SAMPLE])
+    images = known.images[rows] if isinstance(known.images, np.ndarray) else [known.images[row] for row in rows]
+    sample = datasets.DataSet(name, images, known.labels[rows], known.classes)
+    return Sample({kind: _made(kind, sample) for kind in kinds}, sample.labels)
+
+
+def _made(kind: str, sample: datasets.DataSet) -> tuple[np.ndarray, np.ndarray]:
+    file = datasets.CACHE / f"{sample.name}-{kind}-tried.npz"
+    if not file.exists():
+        datasets.CACHE.mkdir(exist_ok=True)
+        features, again = encoded(kind, sample)
+        np.savez(file, features=features, again=again)
+    with np.load(file) as stored:
+        return stored["features"], stored["again"]
+
+
+def encoded(kind: str, sample: datasets.DataSet) -> tuple[np.ndarray, np.ndarray]:
+    """Return what one kind makes (n, d) of a sample, and of the same images changed."""
     encoder = open_backbone(kind) if kind == "efficientnet_lite0" else None
     if KINDS[kind]:
         encoder = Autoencoder(replace(trial_config(KINDS[kind], 0), seconds=None))
     pictures = datasets.decoded(sample, Pixels.image_size if encoder is None else encoder.image_size)
     if isinstance(encoder, Autoencoder):
         encoder.fit(pictures)
-    encoded = tried(Pixels(pictures) if encoder is None else encoder, pictures)
-    assert encoded is not None
-    return judged(kind, encoded[0], encoded[1], np.full(len(pictures), UNLABELLED))
+    found = tried(Pixels(pictures) if encoder is None else encoder, pictures)
+    assert found is not None
+    return found[0], found[1]
 
 
 def truths() -> dict[str, dict[str, float]]:
@@ -114,27 +150,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--sets", default="")
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--labels", default="50,100,200", help="how many of the 400 have labels")
     given = parser.parse_args()
-    kinds = given.kinds.split(",")
-    known, right, lost = truths(), {rule: [0, 0] for rule in RULES}, {rule: list[float]() for rule in RULES}
+    kinds, counts = given.kinds.split(","), [int(one) for one in given.labels.split(",") if one]
+    known, scores = truths(), {rule: Score() for rule in RULES}
+    informed = {count: Score() for count in counts}
     print("| set | " + " | ".join(kinds) + " |\n|---|" + "---|" * len(kinds))
     for name in given.sets.split(",") if given.sets else datasets.names(given.data):
-        found, truth = trials(name, given.data, kinds), known[name]
+        sample, truth = sampled(name, given.data, kinds), known[name]
+        found = sample.trials()
         cells = (
             f"{100 * t.agreement:.0f}, {t.rank:.0f} of {t.most_rank}, {t.hubness:.1f}: {truth[t.encoder]}"
             for t in found
         )
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-        for rule, choose in RULES.items():
-            for pair in combinations(found, 2):
-                gap = truth[pair[0].encoder] - truth[pair[1].encoder]
-                if abs(gap) > APART:
-                    right[rule][1] += 1
-                    right[rule][0] += choose(pair) is pair[int(gap < 0)]
-            lost[rule].append(max(truth[one.encoder] for one in found) - truth[choose(found).encoder])
+        for rule, score in scores.items():
+            score.add(RULES[rule], found, truth)
+        for count, score in informed.items():
+            for seed in range(DRAWS):
+                score.add(RULES["auto"], sample.trials(count, seed), truth)
     print("\n| rule | pairs told rightly | points lost, mean | most |\n|---|---|---|---|")
-    for rule, (good, pairs) in right.items():
-        print(f"| {rule} | {good} of {pairs} | {np.mean(lost[rule]):.1f} | {max(lost[rule]):.1f} |")
+    for what, score in [*scores.items(), *((f"auto, {count} labels", one) for count, one in informed.items())]:
+        print(f"| {what} | {score.right} of {score.pairs} | {np.mean(score.lost):.1f} | {max(score.lost):.1f} |")
 
 
 if __name__ == "__main__":
