@@ -48,7 +48,7 @@ with right:
                 "strategy": one.strategy,
                 "labelled": one.settled / one.n if one.n else 1.0,
                 "images": one.n,
-                "model": one.model,
+                "model": "no model" if one.model is None else str(one.model),
                 "how it was decided": one.note,
             }
             for one in batches
@@ -57,7 +57,7 @@ with right:
         width="stretch",
         column_config={
             "labelled": st.column_config.ProgressColumn("labelled", min_value=0.0, max_value=1.0, format="percent"),
-            "model": st.column_config.NumberColumn("model", help="The model whose opinion was asked"),
+            "model": st.column_config.TextColumn("model", help="The model whose opinion was asked"),
         },
     )
 
