@@ -50,6 +50,7 @@ def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Datab
         ([("rename", "a", "x")], [("rename", "a", "y")], ["y", "b"], ["x", "b"]),
         ([("rename", "a", "x"), ("rename", "b", "a")], [], ["a", "b"], ["x", "a"]),  # the name went to another class
         ([], [("rename", "a", "x"), ("rename", "b", "a")], ["x", "a"], ["a", "b"]),
+        ([], [("rename", "a", "x")], ["x", "a"], ["a", "a (theirs)"]),  # and there to one that was made since
         ([("merge", "b", "a")], [], ["a", "b"], ["a", "a"]),
         ([], [("merge", "b", "a")], ["a"], ["a"]),
         ([], [("merge", "a", "c"), ("merge", "b", "c")], ["c"], ["c"]),

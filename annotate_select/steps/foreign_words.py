@@ -21,7 +21,8 @@ def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequen
     Both are names of today. Where one project is a copy of the other, a class there is traced back to what it was
     called when the two parted, and from there to its name here: another class may have its old name by now. Where
     they have no past in common, the same name is the same class, and a former name is the next best. What was merged
-    there of several classes here is taken for the one of its name, if that is one of them.
+    there of several classes here is taken for the one of its name, if that is one of them. A class that was made in the
+    copy under a name that had become free is not the one that has the name here from before.
     """
     place = {name: at for at, name in enumerate(mine)}
     since_here, since_there = _since(here, there)
@@ -29,8 +30,11 @@ def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequen
     extra: list[str] = []
     at: dict[str, int] = {}
     for name in dict.fromkeys(theirs):
+        then = _then(since_there, name)
+        traced = {resolve_name(since_here, one, 0) for one in then} & place.keys()
         named = {name} & place.keys()
-        traced = {resolve_name(since_here, one, 0) for one in _then(since_there, name)} & place.keys()
+        if copies and not then and _then(since_here, name):
+            named = set()
         found = (traced or named) if copies else (named or traced)
         found = found & {name} or found
         if len(found) == 1:
