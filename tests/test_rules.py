@@ -15,7 +15,7 @@ from annotate_select.cli import cli
 from annotate_select.errors import ConfigError
 from annotate_select.project import Project
 from annotate_select.steps.opinions import opinions
-from annotate_select.steps.rules import project_rules
+from annotate_select.steps.rules import correct_new, project_rules
 from annotate_select.steps.select import _opinion
 
 CAMERA = '[[rule]]\nwhen = {camera = "A"}\nnever = ["Hat"]\nbecause = "no hats there"\n'
@@ -229,6 +229,22 @@ def test_classes_that_were_merged_are_one_in_the_file_and_weigh_as_one(project: 
     assert found.parents == {"worn_below": ["Pants", "Dress"]}
     [after] = project.predict(sorted(photos.iterdir())[0])  # all are as frequent as the model took them to be
     assert after.probabilities == pytest.approx(before.probabilities, abs=1e-6)
+
+
+def test_a_merged_class_has_its_whole_frequency_where_the_model_is_not_heard(project: Project) -> None:
+    write(project, '[[rule]]\nwhen = {camera = "A"}\nonly = ["Pants", "Hat"]\n[frequencies]\nPants = 0.3\nHat = 0.1\n')
+    sure, held = np.zeros((1, len(project.classes))), np.ones(len(project.classes), dtype=np.int64)
+    sure[0, project.classes.index("Dress")] = 1  # which the rule takes away
+    held[project.classes.index("Pants")] = 2
+    [heard] = correct_new(project._home, {"camera": ["A"]}, sure, project.classes, held)
+    assert dict(zip(project.classes, heard.tolist(), strict=True))["Pants"] == pytest.approx(0.75)
+
+
+def test_an_empty_list_of_classes_is_refused_wherever_the_project_lies(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "frequencies", ["a", "b"]) as project:
+        write(project, '[[rule]]\nwhen = {camera = "A"}\nnever = []\n')
+        with pytest.raises(ConfigError, match="never: must name classes"):
+            project_rules(project._home)
 
 
 def test_the_second_exam_and_explain_hear_rules_as_evaluate_does(project: Project, truth: dict[str, str]) -> None:

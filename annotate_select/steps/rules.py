@@ -53,15 +53,6 @@ class ProjectRules:
     frequencies: np.ndarray | None  # (C,)
     stated: dict[str, float]  # the frequencies as they stand in the file, of classes merged since their sum
 
-    def weights(self, held: np.ndarray | None) -> np.ndarray | None:
-        """Return the known frequencies (C,) by which a model's probabilities are weighed.
-
-        A class that is `held` (C,) of the model's has its frequency once for all of them.
-        """
-        if self.frequencies is None or held is None:
-            return self.frequencies
-        return np.asarray(self.frequencies / held[: len(self.frequencies)])
-
     @property
     def names(self) -> list[str]:
         """The columns that rules look at."""
@@ -149,7 +140,7 @@ def correct(
     if known is None:
         return probabilities
     columns = columns_of_pool(home, ids.tolist(), known.names, check=check)
-    return _heard(home, known, columns, probabilities, classes, known.weights(held) if prior else None)
+    return _heard(home, known, columns, probabilities, classes, known.frequencies if prior else None, held)
 
 
 def correct_new(
@@ -159,7 +150,7 @@ def correct_new(
     known = project_rules(home)
     if known is None:
         return probabilities
-    return _heard(home, known, columns, probabilities, classes, known.weights(held))
+    return _heard(home, known, columns, probabilities, classes, known.frequencies, held)
 
 
 def rule_breakers(home: Home) -> dict[int, str]:
@@ -191,13 +182,16 @@ def _heard(
     columns: Columns,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    weights: np.ndarray | None,
+    frequencies: np.ndarray | None,
+    held: np.ndarray | None,
 ) -> np.ndarray:
     n = len(home.config.classes)
     if list(classes[:n]) != home.config.classes:
         raise LearningError("the classes of the project have become others this very moment; do that again")
     own, others = probabilities[:, :n], probabilities[:, n:]
-    heard = corrected(own, permitted(known.rules, columns, len(probabilities), n), weights)
+    # not frequencies / held: where frequencies alone speak, they speak of the class as it is today
+    alike = own if frequencies is None or held is None else own / held[:n]
+    heard = corrected(alike, permitted(known.rules, columns, len(probabilities), n), frequencies)
     if not others.shape[1]:
         return heard
     return np.concatenate([heard * own.sum(axis=1, keepdims=True), others], axis=1)
@@ -258,7 +252,7 @@ class _Reading:
     def frequencies(self, given: object) -> dict[str, float]:
         if not isinstance(given, dict):
             raise ConfigError(f"{self.path}: frequencies must be a table, such as night = 0.1")
-        names = self._names(list(given), f"{self.path}: frequencies")
+        names = self._names(list(given), f"{self.path}: frequencies", least=0)
         for name, share in given.items():
             if isinstance(share, bool) or not isinstance(share, int | float):
                 raise ConfigError(f"{self.path}: frequencies.{name}: must be a share such as 0.1, got {share!r}")
@@ -267,7 +261,7 @@ class _Reading:
             shares[name] += float(share)
         return shares
 
-    def _names(self, given: object, where: str) -> list[str]:
+    def _names(self, given: object, where: str, least: int = 1) -> list[str]:
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise ConfigError(f"{where}: must be a list of classes, got {given!r}")
         names = [one if one in self.number else self.renamed.get(one, one) for one in given]
@@ -277,7 +271,7 @@ class _Reading:
                     f"{where}: there is no class {name!r}{did_you_mean(name, self.classes)}; the classes are "
                     f"{listed(self.classes)}"
                 )
-        if len(set(given)) < len(given) or (not names and "frequencies" not in where):
+        if len(set(given)) < len(given) or len(names) < least:
             raise ConfigError(f"{where}: must name classes, each once, got {given!r}")
         return names  # those that were merged since are one
 
