@@ -17,7 +17,7 @@ from annotate_select.annotations import schema
 from annotate_select.annotations.database import Database
 from annotate_select.errors import DatabaseError
 
-__all__ = ["settle"]
+__all__ = ["settle", "share_a_past"]
 
 PLACE = "place"
 
@@ -52,4 +52,17 @@ def _holds(other: Path, project: str, path: Path) -> bool:
         with closing(sqlite3.connect(f"{other.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             found = connection.execute("SELECT value FROM settings WHERE key = 'project'").fetchone()
         return bool(found and found[0] == project)
+    return False
+
+
+def share_a_past(here: Database, there: Database) -> bool:
+    """Say whether the first thing said in either project was said in both, as in two copies of one."""
+    first = select(schema.events.c.uid).order_by(schema.events.c.id).limit(1)
+    for one, other in ((here, there), (there, here)):
+        with one.read() as connection:
+            uid = connection.execute(first).scalar()
+        with other.read() as connection:
+            known = select(schema.events.c.id).where(schema.events.c.uid == uid)
+            if uid is not None and connection.execute(known).first() is not None:
+                return True
     return False

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import select
 
-from annotate_select.annotations import schema
 from annotate_select.annotations.classes import ClassChange, all_changes, resolve_name
 from annotate_select.annotations.database import Database
+from annotate_select.annotations.identity import share_a_past
 from annotate_select.steps.class_map import ClassMap
 
 __all__ = ["matched"]
@@ -26,7 +25,7 @@ def matched(here: Database, there: Database, mine: Sequence[str], theirs: Sequen
     """
     place = {name: at for at, name in enumerate(mine)}
     since_here, since_there = _since(here, there)
-    copies = _share_a_past(here, there)
+    copies = share_a_past(here, there)
     extra: list[str] = []
     at: dict[str, int] = {}
     for name in dict.fromkeys(theirs):
@@ -65,16 +64,3 @@ def _then(since: Sequence[ClassChange], name: str) -> set[str]:
     made = bool(touching) and touching[0].kind == "rename" and touching[0].new == name  # nothing had the name before
     names = {one.old for one in since} | (set() if made else {name})
     return {one for one in names if resolve_name(since, one, 0) == name}
-
-
-def _share_a_past(here: Database, there: Database) -> bool:
-    """Say whether the first thing said in either project was said in both, as in two copies of one."""
-    first = select(schema.events.c.uid).order_by(schema.events.c.id).limit(1)
-    for one, other in ((here, there), (there, here)):
-        with one.read() as connection:
-            uid = connection.execute(first).scalar()
-        with other.read() as connection:
-            known = select(schema.events.c.id).where(schema.events.c.uid == uid)
-            if uid is not None and connection.execute(known).first() is not None:
-                return True
-    return False
