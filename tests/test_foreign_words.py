@@ -65,14 +65,11 @@ def test_copies(
     theirs: list[str],
     expected: list[str],
 ) -> None:
-    here, there = pair
-    for db, changes in ((here, changed_here), (there, changed_there)):
-        for change in changes:
-            record_change(db, *change)
+    change_both(pair, changed_here, changed_there)
     mine = ["a", "b", "c"]
     for kind, old, new in changed_here:
         mine = [new if name == old else name for name in mine] if kind == "rename" else [n for n in mine if n != old]
-    assert named(here, there, mine, theirs) == expected
+    assert named(*pair, mine, theirs) == expected
 
 
 @pytest.mark.parametrize("pair", ["strangers"], indirect=True)
@@ -92,11 +89,14 @@ def test_strangers(
     theirs: list[str],
     expected: list[str],
 ) -> None:
-    here, there = pair
-    for db, changes in ((here, changed_here), (there, changed_there)):
+    change_both(pair, changed_here, changed_there)
+    assert named(*pair, ["a", "b", "c", "x"], theirs) == expected
+
+
+def change_both(pair: tuple[Database, Database], changed_here: Changes, changed_there: Changes) -> None:
+    for db, changes in zip(pair, (changed_here, changed_there), strict=True):
         for change in changes:
             record_change(db, *change)
-    assert named(here, there, ["a", "b", "c", "x"], theirs) == expected
 
 
 def named(here: Database, there: Database, mine: list[str], theirs: list[str]) -> list[str]:
