@@ -38,6 +38,8 @@ def import_(
         skip_duplicates=skip_duplicates,
     )
     text = f"recorded {report.recorded:,} of {report.rows:,} rows"
+    if report.before:
+        text += f"; {report.before:,} were recorded before"
     if report.new_classes:
         text += f"; new classes: {', '.join(report.new_classes)}"
     if report.unknown_images:

@@ -7,7 +7,6 @@ here; features, annotations, what the app shows and what measures are parts of i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -275,15 +274,13 @@ class Project(Spaces, Answers, Screens, Scores):
         return known_of_project(self._home, features)
 
     def next(self, n: int | None = None, strategy: str | None = None, *, progress: Progress = silent) -> Batch:
-        """Close a round and open the next: embed what is new, train, evaluate if there is an exam, select."""
-        from annotate_select.errors import ExamError
-        from annotate_select.steps.embed import embed_new
+        """Close a round and open the next: embed what is new, train, evaluate if there is an exam, select.
 
-        embed_new(self._home, progress=progress)
-        self.train(progress=progress)
-        with suppress(ExamError):  # an exam that is not drawn or labelled yet keeps nobody from labelling on
-            self.evaluate()
-        return self.select(n, strategy, progress=progress)
+        Raises SelectionError where no batch can be chosen; the model that was trained stays.
+        """
+        from annotate_select.steps.next_round import next_round
+
+        return next_round(self._home, n, strategy, progress=progress)
 
     # --- where it stands ----------------------------------------------------------------------------------------
 

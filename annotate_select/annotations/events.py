@@ -24,6 +24,7 @@ __all__ = [
     "all_events",
     "current_annotations",
     "history",
+    "known_uids",
     "recent",
     "record",
 ]
@@ -134,6 +135,16 @@ def record(db: Database, events: Sequence[Event]) -> RecordOutcome:
                 judge.accept(event)
         _store(connection, fresh)
     return RecordOutcome(acked, refused)
+
+
+def known_uids(db: Database, uids: Iterable[str]) -> set[str]:
+    """Return those of some uids that are stored."""
+    with db.read() as connection:
+        return {
+            row[0]
+            for some in _chunks(uids)
+            for row in connection.execute(select(_events.uid).where(_events.uid.in_(some)))
+        }
 
 
 def history(

@@ -35,6 +35,7 @@ __all__ = [
     "known",
     "mark_unreadable",
     "metadata_of_pool",
+    "pool_ids",
     "pool_table",
     "resolve",
 ]
@@ -252,6 +253,13 @@ def image(db: Database, image_id: int) -> Image | None:
         problem=row.problem,
         duplicate_of=row.duplicate_of,
     )
+
+
+def pool_ids(db: Database) -> np.ndarray:
+    """Return the ids (n,) of every image that can be labelled, ascending."""
+    with db.read() as connection:
+        rows = connection.execute(select(_images.id).where(_images.status == "ok").order_by(_images.id))
+        return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def counts(db: Database) -> dict[str, int]:

@@ -18,13 +18,18 @@ LONGEST_CLASS = 100  # characters, as project.toml allows
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What an import would record; `new_classes`, `unknown_images` and `duplicates` (keys) follow the file."""
+    """What an import would record; `new_classes`, `unknown_images` and `duplicates` (keys) follow the file.
+
+    `timeless` are the uids of judgements of which the file says neither when nor which they are: the same row in a
+    later file may say the same again.
+    """
 
     events: list[Event]
     new_classes: list[str]
     unknown_images: list[str]
     duplicates: list[str]
     n_rows: int
+    timeless: frozenset[str]
 
 
 def plan_import(
@@ -60,7 +65,10 @@ def plan_import(
         )
     new = _new_classes(kept, classes, create_classes)
     events = [_event(row, ids[row.image], annotator) for row in _in_time(kept)]
-    return ImportPlan(events, new, unknown, [row.image for row in duplicates], len(rows))
+    timeless = frozenset(
+        event.uid for event in events if event.said_at is None and event.kind not in ("flag", "undo")
+    ) - {row.uid for row in kept if row.uid}
+    return ImportPlan(events, new, unknown, [row.image for row in duplicates], len(rows), timeless)
 
 
 def _new_classes(rows: Sequence[AnnotationRow], classes: Sequence[str], create: bool) -> list[str]:

@@ -17,13 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from annotate_select.errors import FeaturesError, did_you_mean, listed
 from annotate_select.features import checksums
 from annotate_select.features.definitions import Record, differences, later, plain, read_record
-from annotate_select.features.encoder import Encoder
 from annotate_select.features.merge import compact, merge, out_of_range
 from annotate_select.features.rows import (
     ROW,
@@ -40,6 +40,9 @@ from annotate_select.features.shared_place import Place
 from annotate_select.features.sharing import share_earlier, share_waiting
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from annotate_select.features.encoder import Encoder  # which loads torch
 
 __all__ = ["FeatureStore", "Features"]
 

@@ -14,6 +14,7 @@ from annotate_select.errors import AnnotationError, UnknownClasses, listed
 from annotate_select.exchange.plan import ImportPlan, plan_import
 from annotate_select.exchange.read import read_annotations
 from annotate_select.exchange.rows import AnnotationRow
+from annotate_select.files import digest
 from annotate_select.steps.classes import carried
 from annotate_select.steps.home import Home, now
 
@@ -24,13 +25,14 @@ CHUNK = 500  # events in one transaction: an import that is killed continues aft
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of a file of annotations."""
+    """What became of a file of annotations; `before` counts the rows that were recorded by an earlier import."""
 
     rows: int
     recorded: int
     new_classes: list[str]
     unknown_images: list[str]
     duplicates: list[str]
+    before: int = 0
 
 
 def annotate(home: Home, labels: Mapping[str, str], annotator: str) -> int:
@@ -57,6 +59,8 @@ def import_file(
 ) -> ImportReport:
     """Record the annotations of a CSV or JSONL file; importing it again records nothing twice.
 
+    A row without a time and a uid that its annotator said before, and something else since, is said again: what was
+    imported last holds.
     Raises ExchangeError, UnknownImages, UnknownClasses or DuplicateRows before anything is recorded.
     """
     rows = read_annotations(path)
@@ -70,8 +74,10 @@ def import_file(
     )
     if plan.new_classes:
         home.save_config(home.config.model_copy(update={"classes": [*home.config.classes, *plan.new_classes]}))
-    recorded = _record(home, plan)
-    return ImportReport(len(rows), len(recorded), plan.new_classes, plan.unknown_images, plan.duplicates)
+    plan = replace(plan, events=_given_back(home, plan))
+    before = len(events.known_uids(home.db, (event.uid for event in plan.events)))
+    recorded = len(_record(home, plan)) - before
+    return ImportReport(len(rows), recorded, plan.new_classes, plan.unknown_images, plan.duplicates, before)
 
 
 def record(home: Home, sent: Sequence[Event]) -> RecordOutcome:
@@ -158,6 +164,23 @@ def _planned(
         skip_unknown=skip_unknown,
         skip_duplicates=skip_duplicates,
     )
+
+
+def _given_back(home: Home, plan: ImportPlan) -> list[Event]:
+    """Return the events, with a new uid for what was said before and is not what its annotator says now."""
+    again = events.known_uids(home.db, plan.timeless)
+    if not again:
+        return plan.events
+    renamed, classes = changes.current_names(home.db), set(home.config.classes)
+    today = {(one.image_id, one.annotator): one for one in events.current_annotations(home.db)}
+    given: list[Event] = []
+    for event in plan.events:
+        one = today.get((event.image_id, event.annotator)) if event.uid in again else None
+        label = event.label if event.label in classes else renamed.get(event.label or "")
+        if one is not None and (one.kind, one.label) != (event.kind, label):
+            event = replace(event, uid=digest([event.uid, one.uid], size=16))
+        given.append(event)
+    return given
 
 
 def _record(home: Home, plan: ImportPlan) -> list[str]:

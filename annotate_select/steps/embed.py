@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from annotate_select.features.store import Features, FeatureStore
 from annotate_select.files import digest
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.asked import Asked, is_autoencoder
+from annotate_select.steps.default_features import default_features
 from annotate_select.steps.derived import (
     COMPRESSED,
     MODEL,
@@ -98,7 +98,7 @@ def embed_new(home: Home, *, progress: Progress = silent) -> Features:
     store = home.store()
     if not store.names():
         return embed(home, progress=progress)
-    return embed_stored(home, home.config.select.features or _only(store), progress=progress)
+    return embed_stored(home, default_features(home), progress=progress)
 
 
 def embed_stored(home: Home, name: str, *, progress: Progress = silent) -> Features:
@@ -114,7 +114,7 @@ def open_features(home: Home, name: str | None = None) -> Features:
     Raises FeaturesError when there are none, several and no default, or they do not fit the pool as it is now.
     """
     store = home.store()
-    name = name or home.config.select.features or _only(store)
+    name = name or default_features(home)
     table = images.pool_table(home.db)
     features = store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
     require_fresh(store, name)
@@ -179,23 +179,6 @@ def _pool(home: Home) -> PoolTable:
     if len(table.ids) == 0:
         raise FeaturesError("the pool is empty; add images first: `annotate-select add FOLDER`")
     return table
-
-
-def _only(store: FeatureStore) -> str:
-    names = store.kept_names() or store.names()  # what failed before its first row is nobody's choice
-    names = [one for one in names if len(names) == 1 or not _tuned(store, one)] or names
-    if not names:
-        raise FeaturesError("there are no features yet; make them with `annotate-select embed`")
-    if len(names) > 1 and "autoencoder" not in names:
-        raise FeaturesError(f"there are several features ({', '.join(names)}); name one with --features")
-    return "autoencoder" if "autoencoder" in names else names[0]
-
-
-def _tuned(store: FeatureStore, name: str) -> bool:
-    """Say whether training made these features, of others: nobody has to choose between the two then."""
-    with suppress(FeaturesError):  # a damaged definition.json is no matter for who uses other features
-        return bool(store.definition(name).get("started_from"))
-    return False
 
 
 def _encoder(
@@ -282,7 +265,7 @@ def _config(home: Home, kind: str, asked: Asked) -> AutoencoderConfig:
 
 def _labels(home: Home, store: FeatureStore, table: PoolTable, progress: Progress) -> np.ndarray:
     """Return the labels (n,) of the pool that may be learned from; other features tell what is too near to the exam."""
-    name = home.config.select.features or _only(store)
+    name = default_features(home)
     _renew(home, store, name, progress)
     return training_labels(home, open_features(home, name), table.ids)
 

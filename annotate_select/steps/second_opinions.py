@@ -15,11 +15,11 @@ from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
+from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, newest_model
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.activelab import activelab, worth_relabelling
 from annotate_select.trust.label_errors import as_frequent
-from annotate_select.trust.leaks import blocked
 
 __all__ = ["REASON", "RELABEL", "SecondOpinions", "Worth", "free_rows", "second_opinions", "worth_asking_again"]
 
@@ -59,13 +59,13 @@ def worth_asking_again(home: Home, features: str | None = None) -> Worth | None:
         return None
     if not class_map(home, model).fits(home.config.classes):
         return None
-    found = second_opinions(home, opened, now, model, home.config.select.n, free_rows(opened, now))
+    _, reserved = training_rows(opened, now)
+    found = second_opinions(home, opened, now, model, home.config.select.n, free_rows(now, reserved))
     return None if found is None else Worth(found.n, [now.keys[row] for row in found.rows.tolist()])
 
 
-def free_rows(features: Features, now: Standing) -> np.ndarray:
-    """Return the rows (m,) that a batch may hold for the first time."""
-    reserved = blocked(features.alike, np.flatnonzero(now.exam), now.groups).rows
+def free_rows(now: Standing, reserved: np.ndarray) -> np.ndarray:
+    """Return the rows (m,) that a batch may hold for the first time; `reserved` (n,) are those the exam keeps."""
     return np.flatnonzero((now.labels == UNLABELLED) & ~now.settled & ~now.waiting & ~reserved & now.in_pool)
 
 

@@ -21,12 +21,12 @@ from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.crowding import chance_for
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
 from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
-from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.standing import Standing, standing
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
-from annotate_select.trust.leaks import blocked
 
 __all__ = ["Batch", "Pick", "select", "stored_batch"]
 
@@ -82,7 +82,8 @@ def select(
     reserves (its groups and near-duplicates). `like` are keys of images of which `similar_to` and `seals` find more.
     `balance` (default: project.toml's) is a nuisance: usual and unusual get equally many picks, see `steps.strata`.
     With `relabel`, up to that share of the batch (.9 at most) is second opinions on labelled images, where these are
-    worth more than new ones (ActiveLab). Raises SelectionError or FeaturesError; nothing is stored then.
+    worth more than new ones (ActiveLab). Without `n` it is project.toml's, or what is left of the pool where that is
+    less. Raises SelectionError or FeaturesError; nothing is stored then.
     """
     defaults = home.config.select
     seed = home.config.seed if seed is None else seed
@@ -102,13 +103,31 @@ def select(
         progress("choosing", 0, 1, "")
         asked = strategy == "random" or len(rows) > 0  # chance stays chance, and "more like these" stays that
         ground = None if asked else emphasis(home, now)
-        n = n or defaults.n
-        again, note = _again(home, opened, now, model, n, relabel)
-        new = n - len(again)
+        labelled, reserved = training_rows(opened, now)
+        free = free_rows(now, reserved)
+        _require_some(now, reserved, free)
+        size = min(defaults.n, len(free)) if n is None else n
+        again, note = _again(home, opened, now, model, size, relabel, free)
+        new = size - len(again)
         picks = _choose(
-            home, opened, now, new, strategy, seed, audit, model, probabilities, rows, ground, strata, progress
+            home,
+            opened,
+            now,
+            labelled,
+            free,
+            new,
+            strategy,
+            seed,
+            audit,
+            model,
+            probabilities,
+            rows,
+            ground,
+            strata,
+            progress,
         )
-        picks = replace(picks, note="; ".join(one for one in (picks.note, note) if one))
+        end = "these are the last that are left" if new == len(free) else ""
+        picks = replace(picks, note="; ".join(one for one in (picks.note, note, end) if one))
         number = _store(home, opened, now, picks, again, model, seed, audit, like, ground, strata)
         progress("choosing", 1, 1, picks.strategy)
     return stored_batch(home, number, output=output, formats=formats)
@@ -155,11 +174,12 @@ def _again(
     model: TrainedModel | None,
     n: int,
     share: float,
+    free: np.ndarray,
 ) -> tuple[list[batches.StoredPick], str]:
     """Return the second opinions that are worth more than new images, and what to say of them."""
     if share == 0:
         return [], ""
-    found = second_opinions(home, features, now, model, n, free_rows(features, now))
+    found = second_opinions(home, features, now, model, n, free)
     if found is None:
         return [], "no second opinions: it takes a model of these features that labels were held out from"
     most = int(share * n)
@@ -171,10 +191,25 @@ def _again(
     return again, f"{len(again):,} second opinions{alone}"
 
 
+def _require_some(now: Standing, reserved: np.ndarray, free: np.ndarray) -> None:
+    """Raise SelectionError, with where the images of the pool are, when none is left to choose."""
+    if len(free):
+        return
+    kept = reserved & now.in_pool
+    raise SelectionError(
+        f"nothing is left to choose: of {int(now.in_pool.sum()):,} images {int((now.settled & now.in_pool).sum()):,} "
+        f"have been judged, {int((now.waiting & now.in_pool).sum()):,} wait in the queue, and the exam keeps "
+        f"{int((kept & ~now.settled & ~now.waiting).sum()):,} more to itself (its own, their groups and what is too "
+        "near to them); add images: `annotate-select add FOLDER`"
+    )
+
+
 def _choose(
     home: Home,
     features: Features,
     now: Standing,
+    labelled: np.ndarray,
+    free: np.ndarray,
     n: int,
     strategy: str | Strategy,
     seed: int,
@@ -186,11 +221,8 @@ def _choose(
     strata: Strata | None,
     progress: Progress,
 ) -> Picks:
-    reserved = blocked(features.alike, np.flatnonzero(now.exam), now.groups).rows
-    labelled = np.flatnonzero((now.labels != UNLABELLED) & ~reserved & now.in_pool)
-    taken = np.zeros(len(now.ids), dtype=bool)
-    taken[labelled] = True
-    exclude = (now.settled | now.waiting | reserved | ~now.in_pool) & ~taken
+    exclude = np.ones(len(now.ids), dtype=bool)
+    exclude[labelled] = exclude[free] = False
     picks = select_rows(
         features.array,
         n,

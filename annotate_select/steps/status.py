@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from annotate_select.annotations import batches, events, exam, images
 from annotate_select.annotations.consensus import consensus
+from annotate_select.errors import FeaturesError
 from annotate_select.steps.basis import basis, outdated, read_stopping
+from annotate_select.steps.default_features import default_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
 
@@ -58,6 +61,9 @@ class Status:
     enough: str | None = None  # whether more labels are worth it, in a sentence
     outdated: str | None = None  # why the accuracy is not to be gone by, where it is not
     kept_out: str = ""  # which labelled images are too near to the exam for the newest model to learn from
+    unseen: int = 0  # images without the features that are used, where others have them
+    teaching: int = 0  # labelled images of the pool outside the exams
+    left: int = 0  # images that may still be chosen, less those that only features show to be too near to the exam
 
     @property
     def to_label(self) -> int:
@@ -76,7 +82,8 @@ class Status:
         lines = [
             f"project   {self.name}",
             f"images    {self.images:,}" + (f" ({left_out} left out)" if left_out else ""),
-            f"features  {', '.join(self.features) or 'none'}",
+            f"features  {', '.join(self.features) or 'none'}"
+            + (f"; {self.unseen:,} images have none yet" if self.unseen else ""),
             f"labels    {self.labelled:,} ({classes})" + (f"; {other}" if other else ""),
             f"exam      {self.exam_labelled:,} of {self.exam_total:,} labelled",
             *(
@@ -110,6 +117,9 @@ def status(home: Home) -> Status:
     chosen = batches.batches(home.db)
     picked = batches.picked_ids(home.db)
     trained = models(home)
+    pool = images.pool_ids(home.db)
+    present, kept = set(pool.tolist()), set(drawn) | by_doubt
+    labelled = {image_id for image_id, one in said.items() if one.state == "labelled"}
     past = outdated(home, trained[-1].number) if trained else None
     told = read_stopping(home, trained[-1].number) if trained and past is None else None
     facts = Status(
@@ -132,6 +142,9 @@ def status(home: Home) -> Status:
         enough=None if told is None else str(told["sentence"]),
         outdated=past,
         kept_out=trained[-1].kept_out() if trained else "",
+        unseen=_unseen(home, pool),
+        teaching=len((labelled & present) - kept),
+        left=len(present - settled - picked - kept),
     )
     return _advised(facts, trained)
 
@@ -158,6 +171,13 @@ def _feature_names(home: Home) -> list[str]:
     return sorted({path.parent.name.rpartition("-")[0] for path in folder.glob("*/features.npy")})
 
 
+def _unseen(home: Home, pool: np.ndarray) -> int:
+    """Count the images (n,) of the pool that lack the features in use; none where it is not known which these are."""
+    with suppress(FeaturesError):  # several, none of them the default: whoever uses one is told
+        return int((~np.isin(pool, home.store().covers(default_features(home))["id"])).sum())
+    return 0
+
+
 def _advised(facts: Status, trained: list[TrainedModel]) -> Status:
     return Status(**{**vars(facts), "advice": _advice(facts, trained)})
 
@@ -168,22 +188,21 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
         return "add images: annotate-select add FOLDER"
     if not facts.features:
         return "compute features: annotate-select embed"
-    if facts.exam_total == 0:
+    if facts.exam_total == 0 and facts.left:
         return "draw the exam before anything is selected: annotate-select exam"
     if facts.to_label:
         return f"label the {facts.to_label:,} images in the queue: annotate-select app"
-    if facts.batches == 0:
+    if facts.unseen:
+        return f"compute features of {facts.unseen:,} new images: annotate-select embed"
+    if facts.batches == 0 and facts.left:
         return "choose the first batch: annotate-select select"
-    newest = trained[-1].labels if trained else 0
-    if (
-        np.count_nonzero(list(facts.per_class.values())) >= 2
-        and newest < facts.labelled - facts.exam_labelled - facts.active_labelled
-    ):
+    known = trained[-1].labels + trained[-1].left_out if trained else 0
+    if np.count_nonzero(list(facts.per_class.values())) >= 2 and known < facts.teaching:
         return "train on the new labels: annotate-select train, then evaluate"
     if facts.outdated:
         return f"measure the model again, for {facts.outdated}: annotate-select evaluate"
-    if trained and trained[-1].exam_accuracy is None:
+    if trained and facts.exam_total and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"
-    if facts.labelled >= facts.images:
-        return "add images, for every one has a label: annotate-select add"
+    if not facts.left:
+        return "add images, for none is left to choose: annotate-select add"
     return "choose the next batch: annotate-select select"

@@ -109,12 +109,12 @@ def train(
         state = standing(home, opened.ids, classes)
         rows, reserved = training_rows(opened, state)
         labels = state.labels[rows]
-        _check(classes, labels)
+        leaks = leaks_among(opened.alike, state, reserved)
+        _check(classes, labels, len(leaks))
         seen = saw_labels(home.store(), opened.name)
         held_out = unlearned(home, opened, state, rows)
         groups = state.groups[rows] if state.groups is not None else None
         lesson = Lesson(opened, rows, labels, groups, classes, seen, held_out)
-        leaks = leaks_among(opened.alike, state, reserved)
         about = {
             "kind": kind,
             "classes": classes,
@@ -126,12 +126,13 @@ def train(
         return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, about)
 
 
-def _check(classes: list[str], labels: np.ndarray) -> None:
+def _check(classes: list[str], labels: np.ndarray, leaks: int) -> None:
     seen = [classes[i] for i in np.unique(labels)]
     if len(seen) < 2:
+        beside = f" (beside {leaks:,} labelled images too near to the exam to be learned from)" if leaks else ""
         have = f"only {seen[0]!r} has labels" if seen else "no image outside the exam has a label"
         raise LearningError(
-            f"training needs labels of at least two of the classes {listed(classes)}; {have}; label more first"
+            f"training needs labels of at least two of the classes {listed(classes)}; {have}{beside}; label more first"
         )
 
 

@@ -58,7 +58,7 @@ def test_an_undo_keeps_its_target() -> None:
 
 
 def test_nothing_to_plan() -> None:
-    assert plan() == ImportPlan([], [], [], [], 0)
+    assert plan() == ImportPlan([], [], [], [], 0, frozenset())
 
 
 def test_the_same_file_gives_the_same_uids() -> None:
