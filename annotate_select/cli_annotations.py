@@ -29,7 +29,7 @@ __all__ = ["classes", "export", "import_"]
 def import_(
     output: Output, file: Path, annotator: str, create_classes: bool, skip_unknown: bool, skip_duplicates: bool
 ) -> None:
-    """Record the annotations of FILE (CSV or JSONL); all of it, or nothing when a row is wrong."""
+    """Record the annotations of FILE (CSV, JSONL, or a folder a class); all of it, or nothing when a row is wrong."""
     report = output.open().import_annotations(
         file,
         annotator=annotator,

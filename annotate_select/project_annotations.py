@@ -33,7 +33,10 @@ class Answers:
         skip_unknown: bool = False,
         skip_duplicates: bool = False,
     ) -> _annotate.ImportReport:
-        """Record the annotations of a CSV or JSONL file; nothing is recorded when a row of it is wrong."""
+        """Record the annotations of a CSV or JSONL file, or of a folder a class; nothing when a row is wrong.
+
+        In a folder the bytes of a file tell which image of the pool it is, wherever that lies.
+        """
         return _annotate.import_file(
             self._home,
             Path(path),

@@ -65,7 +65,7 @@ def test_the_advice_at_the_end_of_a_pool_can_be_followed(project: Project, truth
     assert project.status().left == 0
     project.train()  # learns nothing from images that are too near to the exam
     project.evaluate()
-    assert project.status().advice == "add images, for none is left to choose: annotate-select add"
+    assert project.status().advice == "add images, for every one has a label: annotate-select add"
 
 
 def test_no_exam_is_advised_where_every_image_has_a_label(tmp_path: Path, photos: Path, truth: dict[str, str]) -> None:
@@ -79,7 +79,7 @@ def test_no_exam_is_advised_where_every_image_has_a_label(tmp_path: Path, photos
         project.annotate({path.name: truth[path.name] for path in some.iterdir()}, annotator="ana")
         assert project.status().advice.startswith("train")
         project.train()
-        assert project.status().advice.startswith("add images, for none is left")
+        assert project.status().advice.startswith("add images, for every one has a label")
 
 
 def test_added_images_without_features_are_told_of(project: Project, tmp_path: Path, truth: dict[str, str]) -> None:

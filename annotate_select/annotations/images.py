@@ -31,6 +31,7 @@ __all__ = [
     "contents",
     "counts",
     "image",
+    "keys_by_fingerprint",
     "keys_of",
     "known",
     "mark_unreadable",
@@ -191,6 +192,17 @@ def resolve(db: Database, keys: Iterable[str]) -> dict[str, int]:
     with db.read() as connection:
         for some in _chunks(keys):
             found.update((row[0], row[1]) for row in connection.execute(query.where(_images.key.in_(some))))
+    return found
+
+
+def keys_by_fingerprint(db: Database, fingerprints: Iterable[str]) -> dict[str, str]:
+    """Return the key of the image of the pool that has each content; those that it does not have are left out."""
+    found: dict[str, str] = {}
+    query = select(_images.fingerprint, _images.key).where(_images.status == "ok")
+    with db.read() as connection:
+        for some in _chunks(fingerprints):
+            rows = connection.execute(query.where(_images.fingerprint.in_(some)))
+            found.update((row[0], row[1]) for row in rows)
     return found
 
 

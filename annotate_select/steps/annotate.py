@@ -57,13 +57,14 @@ def import_file(
     skip_unknown: bool = False,
     skip_duplicates: bool = False,
 ) -> ImportReport:
-    """Record the annotations of a CSV or JSONL file; importing it again records nothing twice.
+    """Record the annotations of a CSV or JSONL file, or of a folder a class; importing it again records nothing twice.
 
     A row without a time and a uid that its annotator said before, and something else since, is said again: what was
     imported last holds.
-    Raises ExchangeError, UnknownImages, UnknownClasses or DuplicateRows before anything is recorded.
+    Raises ExchangeError, UnknownImages, UnknownClasses or DuplicateRows before anything is recorded, and SourceError
+    for a folder without images.
     """
-    rows = read_annotations(path)
+    rows, strangers = _read(home, path, skip_unknown)
     plan = _planned(
         home,
         rows,
@@ -77,7 +78,8 @@ def import_file(
     plan = replace(plan, events=_given_back(home, plan))
     before = len(events.known_uids(home.db, (event.uid for event in plan.events)))
     recorded = len(_record(home, plan)) - before
-    return ImportReport(len(rows), recorded, plan.new_classes, plan.unknown_images, plan.duplicates, before)
+    unknown = [*strangers, *plan.unknown_images]
+    return ImportReport(len(rows) + len(strangers), recorded, plan.new_classes, unknown, plan.duplicates, before)
 
 
 def record(home: Home, sent: Sequence[Event]) -> RecordOutcome:
@@ -164,6 +166,15 @@ def _planned(
         skip_unknown=skip_unknown,
         skip_duplicates=skip_duplicates,
     )
+
+
+def _read(home: Home, path: Path, skip_unknown: bool) -> tuple[list[AnnotationRow], list[str]]:
+    """Return the rows of a file or a folder, and the files of a folder that are not in the pool."""
+    if not path.is_dir():
+        return read_annotations(path), []
+    from annotate_select.steps.labelled_folder import rows_of_folder
+
+    return rows_of_folder(home, path, skip_unknown=skip_unknown)
 
 
 def _given_back(home: Home, plan: ImportPlan) -> list[Event]:

@@ -204,5 +204,6 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
     if trained and facts.exam_total and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"
     if not facts.left:
-        return "add images, for none is left to choose: annotate-select add"
+        why = "every one has a label" if facts.labelled >= facts.images else "none is left to choose"
+        return f"add images, for {why}: annotate-select add"
     return "choose the next batch: annotate-select select"
