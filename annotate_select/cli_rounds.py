@@ -221,7 +221,7 @@ def predict(output: Output, source: Path, output_: Path | None) -> None:
 
 
 @click.command()
-@click.option("--batch", "n", type=click.IntRange(min=1), help="How many images in the first batch.")
+@click.option("-n", "--batch", "n", type=click.IntRange(min=1), help="How many images in the first batch.")
 @click.option("--exam", "exam_size", type=click.IntRange(min=1), help="How many images in the exam.")
 @pass_output
 def prepare(output: Output, n: int | None, exam_size: int | None) -> None:
@@ -233,7 +233,7 @@ def prepare(output: Output, n: int | None, exam_size: int | None) -> None:
 
 
 @click.command("next")
-@click.option("--batch", "n", type=click.IntRange(min=1), help="How many images in the next batch.")
+@click.option("-n", "--batch", "n", type=click.IntRange(min=1), help="How many images in the next batch.")
 @click.option("--strategy", help="A strategy's name.")
 @pass_output
 def next_(output: Output, n: int | None, strategy: str | None) -> None:
