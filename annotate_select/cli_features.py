@@ -76,7 +76,7 @@ def embed(
                 views=views,
                 progress=progress,
             )
-    n, d = features.array.shape
+    n, d = sum(map(bool, features.keys)), features.array.shape[1]  # rows of images that left the pool stay a while
     result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
     result["left_out"] = dict(features.left_out)
     because = f"{result['because']}\n" if "because" in result else ""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from annotate_select import Project
+from annotate_select.cli import cli
 from annotate_select.errors import SourceError
 
 
@@ -42,11 +46,30 @@ def test_images_whose_files_are_gone_leave_the_pool_and_come_back_with_their_lab
     assert report.text().endswith("1.png, 3.png")
     assert (project.status().images, project.status().left_out) == (4, {"unreadable": 2})
     assert project.labels() == {"1.png": "a", "2.png": "b"}
+    assert "labels    2 (a 1, b 1); 1 of images that left the pool" in project.status().text()
     assert project.add().gone == []  # said once
     for name in ("1.png", "3.png"):
         shutil.move(tmp_path / name, photos / name)
     assert sorted(project.add().added) == ["1.png", "3.png"]
     assert (project.status().images, project.labels()) == (6, {"1.png": "a", "2.png": "b"})
+
+
+def test_nobody_is_asked_to_label_what_is_gone(project: Project, photos: Path) -> None:
+    rng = np.random.default_rng(0)
+    for path in photos.rglob("*.png"):  # with something to see in it
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(path)
+    project.add()
+    project.embed(dim=4, image_size=32)
+    (exam,) = project.exam(1).to_label
+    (pick,) = (one.image for one in project.select(1).picks)
+    assert project.status().to_label == 2
+    for key in (exam, pick):
+        (photos / key).unlink()
+    project.add()
+    assert project.queue("ana", 9) == []
+    assert project.status().to_label == 0
+    ran = CliRunner().invoke(cli, ["-q", "--json", "-p", str(project.root), "embed"])
+    assert json.loads(ran.output)["images"] == 4
 
 
 def test_files_that_moved_take_all_that_was_said_along(project: Project, photos: Path) -> None:

@@ -62,6 +62,7 @@ class Status:
     outdated: str | None = None  # why the accuracy is not to be gone by, where it is not
     kept_out: str = ""  # which labelled images are too near to the exam for the newest model to learn from
     unseen: int = 0  # images without the features that are used, where others have them
+    absent: int = 0  # labelled images that left the pool
     teaching: int = 0  # labelled images of the pool outside the exams
     left: int = 0  # images that may still be chosen, less those that only features show to be too near to the exam
 
@@ -79,12 +80,13 @@ class Status:
         left_out = ", ".join(f"{n:,} {state}" for state, n in sorted(self.left_out.items()) if n)
         classes = ", ".join(f"{name} {n:,}" for name, n in self.per_class.items())
         other = ", ".join(f"{n:,} {state}" for state, n in sorted(self.states.items()) if n and state != "labelled")
+        gone = f"; {self.absent:,} of images that left the pool" if self.absent else ""
         lines = [
             f"project   {self.name}",
             f"images    {self.images:,}" + (f" ({left_out} left out)" if left_out else ""),
             f"features  {', '.join(self.features) or 'none'}"
             + (f"; {self.unseen:,} images have none yet" if self.unseen else ""),
-            f"labels    {self.labelled:,} ({classes})" + (f"; {other}" if other else ""),
+            f"labels    {self.labelled:,} ({classes}){gone}" + (f"; {other}" if other else ""),
             f"exam      {self.exam_labelled:,} of {self.exam_total:,} labelled",
             *(
                 [f"          {self.active_labelled:,} of {self.active_total:,} drawn by doubt"]
@@ -112,13 +114,14 @@ def status(home: Home) -> Status:
         if one.label is not None:
             per_class[one.label] = per_class.get(one.label, 0) + 1
     settled = {image_id for image_id, one in said.items() if one.state != "skipped"}
-    drawn = exam.exam_ids(home.db)
-    by_doubt = set(exam.kept_ids(home.db)) - set(drawn)
-    chosen = batches.batches(home.db)
-    picked = batches.picked_ids(home.db)
-    trained = models(home)
     pool = images.pool_ids(home.db)
-    present, kept = set(pool.tolist()), set(drawn) | by_doubt
+    present = set(pool.tolist())
+    drawn = present.intersection(exam.exam_ids(home.db))
+    by_doubt = present.intersection(exam.kept_ids(home.db)) - drawn
+    chosen = batches.batches(home.db)
+    picked = batches.picked_ids(home.db) & present
+    trained = models(home)
+    kept = drawn | by_doubt
     labelled = {image_id for image_id, one in said.items() if one.state == "labelled"}
     past = outdated(home, trained[-1].number) if trained else None
     told = read_stopping(home, trained[-1].number) if trained and past is None else None
@@ -130,7 +133,7 @@ def status(home: Home) -> Status:
         states=states,
         per_class=per_class,
         exam_total=len(drawn),
-        exam_labelled=sum(1 for image_id in drawn if image_id in settled),
+        exam_labelled=len(drawn & settled),
         waiting=len(picked - settled),
         active_total=len(by_doubt),
         active_labelled=len(by_doubt & settled),
@@ -143,6 +146,7 @@ def status(home: Home) -> Status:
         outdated=past,
         kept_out=trained[-1].kept_out() if trained else "",
         unseen=_unseen(home, pool),
+        absent=len(labelled - present),
         teaching=len((labelled & present) - kept),
         left=len(present - settled - picked - kept),
     )
@@ -204,6 +208,6 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
     if trained and facts.exam_total and trained[-1].exam_accuracy is None:
         return "measure the model: annotate-select evaluate"
     if not facts.left:
-        why = "every one has a label" if facts.labelled >= facts.images else "none is left to choose"
+        why = "every one has a label" if facts.labelled - facts.absent >= facts.images else "none is left to choose"
         return f"add images, for {why}: annotate-select add"
     return "choose the next batch: annotate-select select"
