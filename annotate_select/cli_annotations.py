@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotate_select.cli_output import Output, pass_output
+from annotate_select.words import counted, named
 
 if TYPE_CHECKING:
     from annotate_select.project import Project
@@ -37,15 +38,15 @@ def import_(
         skip_unknown=skip_unknown,
         skip_duplicates=skip_duplicates,
     )
-    text = f"recorded {report.recorded:,} of {report.rows:,} rows"
+    text = f"recorded {report.recorded:,} of {counted(report.rows, 'row')}"
     if report.before:
-        text += f"; {report.before:,} were recorded before"
+        text += f"; {counted(report.before, 'row')} recorded before"
     if report.new_classes:
-        text += f"; new classes: {', '.join(report.new_classes)}"
+        text += f"; new classes: {named(report.new_classes)}"
     if report.unknown_images:
-        text += f"; {len(report.unknown_images):,} rows of unknown images left out"
+        text += f"; {counted(len(report.unknown_images), 'row')} of unknown images left out"
     if report.duplicates:
-        text += f"; {len(report.duplicates):,} repeated rows left out"
+        text += f"; {counted(len(report.duplicates), 'repeated row')} left out"
     output.show(asdict(report), text)
 
 
@@ -56,7 +57,7 @@ def import_(
 def export(output: Output, file: Path, format_: str | None) -> None:
     """Write all annotations to FILE."""
     n = output.open().export(file, format_)
-    output.show({"annotations": n, "path": str(file)}, f"wrote {n:,} annotations to {file}")
+    output.show({"annotations": n, "path": str(file)}, f"wrote {counted(n, 'annotation')} to {file}")
 
 
 @click.group()
@@ -106,11 +107,11 @@ def classes_describe(
     project.describe_class(name, color=color, key=key, guideline=guideline, examples=given)
     one = next(one for one in project.classes_about() if one.name == name)
     text = f"{one.name}: color {one.color}, key {one.key or 'none'}"
-    text += f", {len(one.examples)} examples" if one.examples else ""
+    text += f", {counted(len(one.examples), 'example')}" if one.examples else ""
     output.show(asdict(one), f"{text}\n{one.guideline}".rstrip())
 
 
 def _changed(output: Output, change: Callable[[Project], None]) -> None:
     project = output.open()
     change(project)
-    output.show({"classes": project.classes}, f"classes: {', '.join(project.classes)}")
+    output.show({"classes": project.classes}, f"classes: {named(project.classes, len(project.classes))}")

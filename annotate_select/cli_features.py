@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from annotate_select.cli_output import Output, pass_output
+from annotate_select.words import counted
 
 __all__ = ["embed", "features", "map_"]
 
@@ -80,7 +81,7 @@ def embed(
     result |= {"features": features.name, "digest": features.digest, "images": n, "dim": d}
     result["left_out"] = dict(features.left_out)
     because = f"{result['because']}\n" if "because" in result else ""
-    output.show(result, f"{because}features {features.name}-{features.digest}: {n:,} images x {d}")
+    output.show(result, f"{because}features {features.name}-{features.digest}: {counted(n)} x {d}")
 
 
 @click.command("map")
@@ -97,7 +98,7 @@ def map_(output: Output, method: str, features: str | None, output_: Path | None
         project.write_map(made, output_)
     result = {"features": made.features, "method": made.method, "images": len(made.ids), "path": output_}
     written = f"; wrote {output_}" if output_ else ""
-    output.show(result, f"map of {len(made.ids):,} images by {made.method} on features {made.features}{written}")
+    output.show(result, f"map of {counted(len(made.ids))} by {made.method} on features {made.features}{written}")
 
 
 @click.group()

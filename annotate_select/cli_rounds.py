@@ -13,6 +13,7 @@ import click
 from annotate_select.cli_output import Output, pass_output
 from annotate_select.errors import ExamError
 from annotate_select.learning.kinds import HEADS
+from annotate_select.words import counted, plain
 
 if TYPE_CHECKING:
     from annotate_select.steps.exam_report import Verification
@@ -148,7 +149,9 @@ def train(output: Output, head: str | None, features: str | None, minutes: float
     project = output.open()
     with output.working() as progress:
         model = project.train(head, features=features, minutes=minutes, views=views, progress=progress)
-    text = f"model {model.number}: {model.labels:,} labels" + (f", head {model.kind}" if model.kind != "linear" else "")
+    text = f"model {model.number}: {counted(model.labels, 'label')}" + (
+        f", head {model.kind}" if model.kind != "linear" else ""
+    )
     if model.cv_accuracy is not None and model.measured_on is not None:
         text += f", right on {model.cv_accuracy:.1%} of the {model.measured_on:,} that the network has not learned"
     elif model.cv_accuracy is not None:
@@ -215,8 +218,8 @@ def predict(output: Output, source: Path, output_: Path | None) -> None:
     project = output.open()
     with output.working() as progress:
         found = project.predict(source, output=output_, progress=progress)
-    lines = [f"{one.image}\t{one.label or '-'}\t{one.problem or _sure(one.probabilities)}" for one in found]
-    text = f"wrote {len(found):,} predictions to {output_}" if output_ else "\n".join(lines)
+    lines = [f"{plain(one.image)}\t{one.label or '-'}\t{one.problem or _sure(one.probabilities)}" for one in found]
+    text = f"wrote {counted(len(found), 'prediction')} to {output_}" if output_ else "\n".join(lines)
     output.show({"predictions": [asdict(one) for one in found]}, text)
 
 
@@ -282,10 +285,10 @@ def _show_verified(output: Output, found: Verification) -> None:
 def _show_batch(output: Output, batch: Batch, kept_out: str = "") -> None:
     audits = sum(pick.role == "audit" for pick in batch.picks)
     again = sum(pick.role == "relabel" for pick in batch.picks)
-    kinds = f"{audits} random audit picks" + (f", {again} second opinions" if again else "")
-    lines = [f"batch {batch.number}: {len(batch.picks)} images ({kinds}), {batch.strategy}"]
+    kinds = f"{counted(audits, 'random audit pick')}" + (f", {counted(again, 'second opinion')}" if again else "")
+    lines = [f"batch {batch.number}: {counted(len(batch.picks))} ({kinds}), {batch.strategy}"]
     lines += [one for one in (batch.note, kept_out) if one]
-    lines += [f"  {pick.image}: {pick.reason}" for pick in batch.picks[:5]]
+    lines += [f"  {plain(pick.image)}: {pick.reason}" for pick in batch.picks[:5]]
     lines += [f"  and {len(batch.picks) - 5} more"] if len(batch.picks) > 5 else []
     lines += [f"wrote {path}" for path in batch.paths]
     output.show({**batch.as_dict(), **({"kept_out": kept_out} if kept_out else {})}, "\n".join(lines))
@@ -293,4 +296,4 @@ def _show_batch(output: Output, batch: Batch, kept_out: str = "") -> None:
 
 def _sure(probabilities: dict[str, float]) -> str:
     best = sorted(probabilities.items(), key=lambda item: -item[1])[:2]
-    return ", ".join(f"{name} {share:.2f}" for name, share in best)
+    return ", ".join(f"{plain(name)} {share:.2f}" for name, share in best)

@@ -14,6 +14,15 @@ function element(tag, properties = {}, ...children) {
 }
 
 /**
+ * A count with its noun: "1 image", "1,320 images".
+ * @param {number} n
+ * @param {string} [noun]
+ */
+function counted(n, noun = "image") {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/**
  * 1-9, 0 for the tenth, shift for the next ten.
  * @param {number} i
  */

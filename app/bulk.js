@@ -240,7 +240,7 @@ class Bulk {
     for (const cell of cells) if (!uids.has(cell.id) && !rest.includes(cell)) this.supply.aside.add(cell.id);
     this.memory.store(this.supply.aside);
     const left = cells.filter((cell) => cell.selected && cell.state !== "painted").length;
-    this.screen.say(said ? `${uids.size} images: ${said}` : "left for later");
+    this.screen.say(said ? `${counted(uids.size)}: ${said}` : "left for later");
     if (rest.length) {
       this.group = { label, images: rest.map(({ id, key, score }) => ({ id, key, score })) };
       this.show(this.group, new Set());

@@ -163,8 +163,8 @@ class BulkScreen {
     for (const one of this.ways) one.ariaPressed = String(one.dataset.by === by);
     this.ofClass.hidden = by !== "prediction";
     this.ofKey.hidden = by !== "similar";
-    const counted = names.map((name) => this.option(name, name in predicted ? `${name} (${predicted[name]})` : name));
-    this.ofClass.replaceChildren(...counted);
+    const ways = names.map((name) => this.option(name, name in predicted ? `${name} (${predicted[name]})` : name));
+    this.ofClass.replaceChildren(...ways);
     if (by === "prediction") this.ofClass.value = of;
     if (by === "similar") this.ofKey.value = of;
     this.recent.hidden = by !== "similar" || !this.recent.firstChild;
@@ -235,7 +235,7 @@ class BulkScreen {
    */
   setSaved(pending, offline, problem) {
     let text = pending ? `saving ${pending}` : "all saved";
-    if (offline) text = pending ? `offline: ${pending} labels kept here, will retry` : "offline, will retry";
+    if (offline) text = pending ? `offline: ${counted(pending, "label")} kept here, will retry` : "offline, will retry";
     this.saved.textContent = problem ? `${text} (${problem})` : text;
     this.saved.dataset.state = offline ? "offline" : pending ? "saving" : "saved";
   }

@@ -125,7 +125,7 @@ class PoolMap {
     this.rows = new Map(Array.from(points.ids, (id, row) => [id, row]));
     this.flagHidden();
     this.view.setPoints(points, coloursOf(points.groups, this.data.colors));
-    this.panel.setCount(`${points.n.toLocaleString("en")} images · ${points.method === "pca" ? "principal components" : points.method}`);
+    this.panel.setCount(`${counted(points.n)} · ${points.method === "pca" ? "principal components" : points.method}`);
     if (!same) this.choose([]);
     this.showLegend();
   }
@@ -182,7 +182,7 @@ class PoolMap {
     this.view.marked = -1;
     this.view.changed();
     this.showChosen();
-    if (rows.length) this.panel.say(`${this.chosen.length.toLocaleString("en")} images chosen`, { unseen: true });
+    if (rows.length) this.panel.say(`${counted(this.chosen.length)} chosen`, { unseen: true });
   }
 
   showChosen() {
@@ -257,7 +257,7 @@ class PoolMap {
     this.work.say(rows.map((row) => ({ row, image: ids[row], before: group[row] })), kind, label);
     this.regroup(rows, this.groupOf(kind, label));
     this.choose([]);
-    this.panel.say(`${rows.length.toLocaleString("en")} images: ${label ?? "not usable"}`, { undo: true });
+    this.panel.say(`${counted(rows.length)}: ${label ?? "not usable"}`, { undo: true });
   }
 
   undo() {
@@ -266,7 +266,7 @@ class PoolMap {
     for (const { row, before } of done) this.points.group[row] = before;
     this.choose(done.map(({ row }) => row).filter((row) => !(this.points.flags[row] & HIDDEN)));
     this.showLegend();
-    this.panel.say(`taken back: ${done.length.toLocaleString("en")} images are as before`);
+    this.panel.say(`taken back: ${counted(done.length)} ${done.length === 1 ? "is" : "are"} as before`);
   }
 
   async addBatch() {
@@ -278,7 +278,7 @@ class PoolMap {
       const answer = await this.server.addBatch(images);
       const left = images.length - answer.images;
       const rest = left ? `; ${left.toLocaleString("en")} need no pick: labelled, or in the queue already` : "";
-      this.panel.say(answer.batch ? `batch ${answer.batch}: ${answer.images.toLocaleString("en")} images${rest}` : `nothing added${rest}`);
+      this.panel.say(answer.batch ? `batch ${answer.batch}: ${counted(answer.images)}${rest}` : `nothing added${rest}`);
     } catch (error) {
       this.choose(rows);
       this.panel.say(error.said ?? "the server does not answer, so nothing was added", { problem: true });

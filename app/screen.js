@@ -230,7 +230,7 @@ class LabelScreen {
   setProgress({ done, total, left, byMe }) {
     this.fill.style.width = total ? `${(100 * done) / total}%` : "0";
     this.count.textContent = total ? `${done} of ${total}` : "";
-    this.count.title = `${left} left to label; ${byMe} labels by you in all`;
+    this.count.title = `${left} left to label; ${counted(byMe, "label")} by you in all`;
   }
 
   /**
@@ -239,7 +239,7 @@ class LabelScreen {
    * @param {string} problem
    */
   setSaved(pending, offline, problem) {
-    const labels = `${pending} ${pending === 1 ? "decision" : "decisions"}`;
+    const labels = counted(pending, "decision");
     let text = pending ? `saving ${pending}` : "all saved";
     if (offline && pending) text = `offline: ${labels} kept here, will retry`;
     else if (offline) text = "offline, will retry";

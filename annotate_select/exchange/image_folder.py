@@ -9,9 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-from annotate_select.errors import ExchangeError, listed
+from annotate_select.errors import ExchangeError
 from annotate_select.exchange.table import write_table
 from annotate_select.files import storage_errors, whole_folder
+from annotate_select.words import counted, named
 
 __all__ = ["MANIFEST", "write_image_folder"]
 
@@ -61,7 +62,8 @@ def _check(folder: Path, items: Sequence[_Item]) -> None:
     missing = [path for _, _, path in items if not os.path.isfile(path)]  # False also where it may not look
     if missing:
         raise ExchangeError(
-            f"{len(missing)} image files are missing: {listed(missing)}; put them back, or mend `root` in project.toml"
+            f"{counted(len(missing), 'image file', ('is', 'are'))} missing: {named(map(str, missing))}; put them "
+            "back, or mend `root` in project.toml"
         )
 
 

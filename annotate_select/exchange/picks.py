@@ -14,6 +14,7 @@ from annotate_select.errors import ExchangeError, did_you_mean, listed
 from annotate_select.exchange.rows import PickRow
 from annotate_select.exchange.table import write_table
 from annotate_select.files import write_whole
+from annotate_select.words import counted, named
 
 __all__ = ["FORMATS", "PickRow", "known_formats", "write_picks"]
 
@@ -106,7 +107,8 @@ def _needed(rows: Sequence[PickRow]) -> list[str]:
     lacking = [row.image for row in rows if not PurePath(row.path).is_absolute()]
     if lacking:
         raise ExchangeError(
-            f"{len(lacking)} images have no absolute path: {listed(lacking)}; write csv or jsonl instead"
+            f"{counted(len(lacking), verbs=('has', 'have'))} no absolute path: {named(lacking)}; write csv or jsonl "
+            "instead"
         )
     return [row.path for row in rows]
 

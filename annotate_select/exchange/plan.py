@@ -10,6 +10,7 @@ from annotate_select.annotations.events import Event
 from annotate_select.errors import DuplicateRows, UnknownClasses, UnknownImages, did_you_mean, listed
 from annotate_select.exchange.rows import AnnotationRow
 from annotate_select.files import digest
+from annotate_select.words import counted, named, plain
 
 __all__ = ["ImportPlan", "plan_import"]
 
@@ -52,15 +53,15 @@ def plan_import(
     unknown = list(dict.fromkeys(row.image for row in rows if row.image not in ids))
     if unknown and not skip_unknown:
         raise UnknownImages(
-            f"{len(unknown)} of the images are not in the pool: {listed(unknown)}; "
+            f"{len(unknown)} of the images are not in the pool: {named(unknown)}; "
             "add them with `annotate-select add`, or leave them out with --skip-unknown"
         )
     known = [row for row in rows if row.image in ids]
     kept, duplicates = _distinct(known, ids, annotator)
     if duplicates and not skip_duplicates:
         raise DuplicateRows(
-            f"{len(duplicates)} rows repeat an image of the same annotator: "
-            f"{listed(f'{row.image} (line {row.line})' for row in duplicates)}; "
+            f"{counted(len(duplicates), 'row', ('repeats', 'repeat'))} an image of the same annotator: "
+            f"{listed(f'{plain(row.image)} (line {row.line})' for row in duplicates)}; "
             "delete all but one of each, give each its own time `at`, or keep the first with --skip-duplicates"
         )
     new = _new_classes(kept, classes, create_classes)
@@ -75,9 +76,9 @@ def _new_classes(rows: Sequence[AnnotationRow], classes: Sequence[str], create: 
     """Return the labels that are no classes yet, as they appear; refuse them unless they may be created."""
     new = [label for label in dict.fromkeys(row.label for row in rows) if label is not None and label not in classes]
     if new and not create:
-        named = listed(f"{label!r}{did_you_mean(label, classes)}" for label in new)
+        lacking = listed(f"{label!r}{did_you_mean(label, classes)}" for label in new)
         raise UnknownClasses(
-            f"the project does not have the classes {named}; it has {listed(classes)}; "
+            f"the project does not have the classes {lacking}; it has {named(classes)}; "
             "mend the labels, or add the classes with --create-classes"
         )
     wrong = [label for label in new if label != label.strip() or not 0 < len(label) <= LONGEST_CLASS]

@@ -8,6 +8,7 @@ from math import sqrt
 
 from annotate_select.errors import listed
 from annotate_select.features.health import FLAT, HUBS
+from annotate_select.words import counted
 
 __all__ = ["Choice", "Trial", "decided", "in_doubt", "standard_error"]
 
@@ -85,7 +86,7 @@ def _why(best: Trial, equal: Sequence[Trial], quick: Sequence[Trial]) -> str:
     if len(equal) == 1:
         return ": it is right most often"
     others = listed(one.encoder for one in equal if one is not best)
-    return f": {best.labels} labels cannot tell it from {others}, and {by}"
+    return f": {counted(best.labels, 'label')} cannot tell it from {others}, and {by}"
 
 
 def _said(one: Trial) -> str:
@@ -93,7 +94,7 @@ def _said(one: Trial) -> str:
     said = []
     if one.accuracy is not None:
         also = "" if one.linear is None else f", a linear model names {_percent(one.linear)}"
-        said.append(f"{_percent(one.accuracy)} of {one.labels} labels have neighbours of their class{also}")
+        said.append(f"{_percent(one.accuracy)} of {counted(one.labels, 'label')} have neighbours of their class{also}")
     said.append(f"{_percent(one.agreement)} of neighbours stay when images are cropped and recoloured")
     said.append(
         f"{one.rank:.0f} of {one.most_rank} dimensions are in use"
@@ -108,4 +109,4 @@ def _percent(share: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds / 60:,.0f} minutes"
+    return counted(round(seconds / 60), "minute")

@@ -24,6 +24,7 @@ from annotate_select.features.derived import Derived, Part, derived_parts
 from annotate_select.features.dictionary import components
 from annotate_select.features.encoder import chosen_device, has_bfloat16, weights_digest
 from annotate_select.progress import Progress, silent
+from annotate_select.words import counted
 
 __all__ = ["DIM", "MOST_ROWS", "Compressed", "default_dim"]
 
@@ -222,7 +223,7 @@ def _spread(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
     scale = (x - mean.float()).square().mean(dtype=torch.float64).sqrt()
     if scale < 1e-6 / math.sqrt(x.shape[1]):  # of rows of length 1: no more than rounding
         raise FeaturesError(
-            f"the rows of features {name!r} do not differ ({len(x):,} images), so there is nothing to compress; "
+            f"the rows of features {name!r} do not differ ({counted(len(x))}), so there is nothing to compress; "
             "add other images first, or compress other features"
         )
     return mean.float(), scale.float()

@@ -30,6 +30,7 @@ from annotate_select.features.split import split
 from annotate_select.features.views import augmented, is_grey
 from annotate_select.learning.head import Head
 from annotate_select.progress import Progress, silent
+from annotate_select.words import counted
 
 __all__ = ["Settings", "fine_tune"]
 
@@ -183,7 +184,7 @@ class _Tuner:
         generator = torch.Generator().manual_seed(self.settings.seed)
         for view in range(1, views):
             kept[:, view] = self._through(run, generator)
-            self.progress("looking at views", view + 1, views, f"of {len(self.images):,} images")
+            self.progress("looking at views", view + 1, views, f"of {counted(len(self.images))}")
         return kept
 
     def _through(self, run: Callable[[Tensor], Tensor], generator: torch.Generator | None) -> Tensor:

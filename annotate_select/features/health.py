@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from annotate_select.errors import FeaturesError
+from annotate_select.words import counted
 
 __all__ = [
     "FEWEST_IMAGES",
@@ -54,7 +55,7 @@ class Health:
     def sentences(self) -> list[str]:
         """Say what the figures mean, one thing a sentence."""
         if self.images < FEWEST_IMAGES:
-            return [f"{self.images} image{'s are' if self.images > 1 else ' is'} too few to judge a space by."]
+            return [f"{counted(self.images, verbs=('is', 'are'))} too few to judge a space by."]
         if self.effective_rank == 0:
             return [f"All {self.images} images have the same features: nothing tells them apart; use another encoder."]
         most = min(self.dim, self.images - 1)  # so many images, less their mean, span no more
@@ -77,7 +78,7 @@ class Health:
         for who, own, of_pixels in zip(("Neighbours name", "A linear model names"), here, there, strict=True):
             if own is not None and of_pixels is not None:
                 said.append(
-                    f"{who} the class of {100 * own:.0f} % of {self.labels} labelled images, "
+                    f"{who} the class of {100 * own:.0f} % of {counted(self.labels, 'labelled image')}, "
                     f"among principal components of pixels {100 * of_pixels:.0f} %"
                     + (": no better." if own <= of_pixels else ".")
                 )

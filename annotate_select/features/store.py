@@ -40,6 +40,7 @@ from annotate_select.features.shared_place import Place
 from annotate_select.features.sharing import share_earlier, share_waiting
 from annotate_select.files import digest, storage_errors, whole_folder, write_whole
 from annotate_select.progress import Progress, silent
+from annotate_select.words import counted
 
 if TYPE_CHECKING:
     from annotate_select.features.encoder import Encoder  # which loads torch
@@ -99,11 +100,12 @@ class FeatureStore:
         absent, stale = int((~present).sum()), int((present & ~same).sum())
         if absent:
             raise FeaturesError(
-                f"{absent:,} of {len(ids):,} images have no features {name!r} yet; run `annotate-select embed` first"
+                f"{absent:,} of {counted(len(ids))} {'has' if absent == 1 else 'have'} no features {name!r} yet; run "
+                "`annotate-select embed` first"
             )
         if stale:
             raise FeaturesError(
-                f"{stale:,} of {len(ids):,} images changed since features {name!r} were made; "
+                f"{stale:,} of {counted(len(ids))} changed since features {name!r} were made; "
                 "run `annotate-select embed` to encode them again"
             )
         return Features(name, digest(record.definition), array, rows["id"].copy())
@@ -327,7 +329,7 @@ def _checked(features: np.ndarray, shape: tuple[int, int], dtype: str) -> np.nda
     if not np.isfinite(features).all():
         bad = int((~np.isfinite(features).all(axis=1)).sum())
         raise FeaturesError(
-            f"the encoder returned features that are not finite for {bad} of {len(features)} images; "
+            f"the encoder returned features that are not finite for {bad} of {counted(len(features))}; "
             "train it again with `annotate-select embed --retrain`, or use other weights"
         )
     largest = float(np.abs(features).max(initial=0))

@@ -29,6 +29,7 @@ from annotate_select.features.network import AutoencoderConfig, DictionaryEncode
 from annotate_select.features.views import is_grey
 from annotate_select.files import digest, whole_folder
 from annotate_select.progress import Progress
+from annotate_select.words import counted
 
 __all__ = ["Epoch", "Trainer"]
 
@@ -224,10 +225,10 @@ class Trainer:
     def _finished(self) -> str:
         """Say why training is over; nothing while it is not."""
         if self.history and len(self.history) - 1 - self.history.index(self._best()) >= self.config.patience:
-            return f"stopped after {len(self.history)} epochs: no better for {self.config.patience}"
+            return f"stopped after {counted(len(self.history), 'epoch')}: no better for {self.config.patience}"
         if self.history and self._out_of_time(0):
             return f"stopped after {self.config.seconds:g} seconds, in epoch {len(self.history)} of {self.epochs}"
-        return f"all {self.epochs} epochs done" if len(self.history) >= self.epochs else ""
+        return f"{counted(self.epochs, 'epoch')} done" if len(self.history) >= self.epochs else ""
 
     def _out_of_time(self, since: float) -> bool:
         spent = sum(epoch.seconds for epoch in self.history) + since

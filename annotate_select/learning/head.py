@@ -26,6 +26,7 @@ from annotate_select.learning.folds import deal
 from annotate_select.learning.learners import LEARNERS, best_strength
 from annotate_select.learning.perceptron import Perceptron
 from annotate_select.progress import Progress, silent
+from annotate_select.words import counted
 
 __all__ = ["Head", "fit_head", "mean_of"]
 
@@ -237,7 +238,7 @@ def _require_trainable(features: np.ndarray, labels: np.ndarray, n_classes: int,
     _require_finite(features, 0)
     seen = np.unique(labels)
     if len(seen) < 2:
-        got = f"only class {seen[0]} ({len(labels)} labels)" if len(seen) else "no labels"
+        got = f"only class {seen[0]} ({counted(len(labels), 'label')})" if len(seen) else "no labels"
         raise LearningError(
             f"training needs labels of at least 2 classes, got {got}; label images of another class first"
         )

@@ -12,6 +12,7 @@ from typing import Literal
 
 from annotate_select.errors import SourceError, listed
 from annotate_select.pool.manifest import Row, read_list, read_manifest
+from annotate_select.words import counted
 
 __all__ = ["Entry", "Source", "read_source"]
 
@@ -227,7 +228,7 @@ def _unlinked(path: str) -> str:
 def _check_any(paths: Sequence[str], where: str) -> None:
     """One missing image is reported with the others; if none is there, the whole source points to the wrong place."""
     if not any(os.path.lexists(path) for path in paths):
-        raise SourceError(f"none of the {len(paths):,} images {where} exists, e.g. {paths[0]}; check where they lie")
+        raise SourceError(f"none of the {counted(len(paths))} {where} exists, e.g. {paths[0]}; check where they lie")
 
 
 def _common(paths: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.kcenter import kcenter_robust
 from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
 from annotate_select.selection.proof import Proof, prove
-from annotate_select.selection.reasons import counted, share
+from annotate_select.selection.reasons import share
+from annotate_select.words import counted
 
 __all__ = ["Decision", "auto", "decide"]
 

@@ -7,8 +7,8 @@ import numpy as np
 from annotate_select.selection.clustering import assign, centroids, middles
 from annotate_select.selection.guard import REPEATED, spread, walk
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted
 from annotate_select.selection.uncertainty import margin_reasons, margin_scores, model_probabilities, ranked, weighted
+from annotate_select.words import counted
 
 __all__ = ["cluster_margin", "margin_diverse"]
 

@@ -7,7 +7,8 @@ import numpy as np
 from annotate_select.selection.clustering import assign, centroids
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
-from annotate_select.selection.reasons import counted, percent
+from annotate_select.selection.reasons import percent
+from annotate_select.words import counted
 
 __all__ = ["by_chance", "inclusions", "random", "strata_in_line", "stratified", "systematic", "uniforms"]
 

@@ -8,7 +8,8 @@ from annotate_select.selection.clustering import assign, centroids, middles
 from annotate_select.selection.geometry import largest_cosines
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted, share
+from annotate_select.selection.reasons import share
+from annotate_select.words import counted
 
 __all__ = ["kmeans"]
 

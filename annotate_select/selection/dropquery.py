@@ -9,7 +9,7 @@ from annotate_select.selection.coverage import kmeans
 from annotate_select.selection.geometry import BLOCK, Workers
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
-from annotate_select.selection.reasons import counted
+from annotate_select.words import counted
 
 __all__ = ["dropquery", "kept"]
 

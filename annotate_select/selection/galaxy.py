@@ -10,8 +10,8 @@ from annotate_select.errors import SelectionError
 from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.guard import spread
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted
 from annotate_select.selection.uncertainty import descending, margin_reasons
+from annotate_select.words import counted
 
 __all__ = ["galaxy"]
 

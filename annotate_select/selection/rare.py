@@ -10,7 +10,7 @@ from annotate_select.selection.clustering import assign
 from annotate_select.selection.geometry import BLOCK, Workers, largest_cosines, near
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted, share
+from annotate_select.selection.reasons import share
 from annotate_select.selection.uncertainty import (
     descending,
     margin_reasons,
@@ -19,6 +19,7 @@ from annotate_select.selection.uncertainty import (
     ranked,
     weighted,
 )
+from annotate_select.words import counted
 
 __all__ = ["class_quota", "neighbours", "seals", "similar_to"]
 

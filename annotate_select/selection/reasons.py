@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from annotate_select.selection.pool import Pool
+from annotate_select.words import counted
 
 __all__ = ["counted", "percent", "share", "top_classes"]
 
@@ -19,15 +20,6 @@ def share(value: float) -> str:
     """
     text = f"{value + 0.0:.2f}".replace("-0.00", "0.00")
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def counted(number: int, noun: str = "image") -> str:
-    """Write a count with its noun.
-
-    >>> counted(1), counted(1320)
-    ('1 image', '1,320 images')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def percent(value: float) -> str:

@@ -8,7 +8,7 @@ from annotate_select.selection.clustering import assign, centroids
 from annotate_select.selection.geometry import Workers
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted
+from annotate_select.words import counted
 
 __all__ = ["typicality", "typiclust"]
 

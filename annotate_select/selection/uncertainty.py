@@ -11,7 +11,8 @@ from annotate_select.selection.chance import uniforms
 from annotate_select.selection.geometry import BLOCK, Workers
 from annotate_select.selection.guard import REPEATED, walk
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted, share, top_classes
+from annotate_select.selection.reasons import share, top_classes
+from annotate_select.words import counted
 
 __all__ = [
     "bald",

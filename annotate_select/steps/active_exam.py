@@ -19,6 +19,7 @@ from annotate_select.steps.models import TrainedModel, newest_model
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.active_testing import ActiveEstimate, draw_active, errors_by_chance, estimate_active
 from annotate_select.trust.leaks import blocked
+from annotate_select.words import counted
 
 __all__ = ["ActiveExam", "active_estimate", "draw"]
 
@@ -44,7 +45,7 @@ class ActiveExam:
     def text(self) -> str:
         """Say it in a line."""
         return (
-            f"second exam of {self.size:,} images, drawn where model {self.model} may err from {self.pool:,} that it "
+            f"second exam of {counted(self.size)}, drawn where model {self.model} may err from {self.pool:,} that it "
             f"has not learned from; {len(self.to_label):,} to label in {self.path}"
         )
 
@@ -70,7 +71,8 @@ def draw(home: Home, n: int, *, output: Path | None = None) -> ActiveExam:
         rows = _pool(features, state)
         if n > len(rows):
             raise ExamError(
-                f"a second exam of {n:,} images was asked for, but only {len(rows):,} are left; ask for fewer"
+                f"a second exam of {counted(n)} was asked for, but only {len(rows):,} "
+                f"{'is' if len(rows) == 1 else 'are'} left; ask for fewer"
             )
         errors = _errors(home, model, features, rows)
         seed = home.config.seed
@@ -143,7 +145,8 @@ def _require_labelled(before: stored.ActiveExam | None, state: Standing) -> None
     waiting = sum(one.image_id not in settled for one in before.images)
     if waiting:
         raise ExamError(
-            f"the second exam drawn by model {before.model} has {waiting:,} images without a label; label them first"
+            f"the second exam drawn by model {before.model} has {counted(waiting)} without a label; label "
+            f"{'it' if waiting == 1 else 'them'} first"
         )
 
 
@@ -153,6 +156,6 @@ def _require_half(features: Features, state: Standing, rows: np.ndarray) -> None
     reserved = int((blocked(features.alike, kept, state.groups).rows & state.in_pool).sum())
     if 2 * reserved > int(state.in_pool.sum()):
         raise ExamError(
-            f"the exams and what resembles them would keep {reserved:,} of {int(state.in_pool.sum()):,} images from "
-            "training, more than half; ask for fewer or add images"
+            f"the exams and what resembles them would keep {reserved:,} of {counted(int(state.in_pool.sum()))} "
+            "from training, more than half; ask for fewer or add images"
         )

@@ -17,6 +17,7 @@ from annotate_select.errors import SelectionError, UnknownClasses, UnknownImages
 from annotate_select.selection.groups import cosines_to, fullest, groups_of
 from annotate_select.steps.ground import Ground, ground, opinion
 from annotate_select.steps.home import Home
+from annotate_select.words import named
 
 __all__ = ["MOST_ALIKE", "WAYS", "Alike", "AlikeGroup", "AlikeImage", "alike"]
 
@@ -116,7 +117,7 @@ def _predicted(
     said = opinion(home, here)
     if of is not None and of not in said.classes:
         raise UnknownClasses(
-            f"there is no class {of!r}{did_you_mean(of, said.classes)}; the classes are {listed(said.classes)}"
+            f"there is no class {of!r}{did_you_mean(of, said.classes)}; the classes are {named(said.classes)}"
         )
     number, probability = said.number[candidates], said.probability[candidates]
     counts = dict(zip(said.classes, np.bincount(number, minlength=len(said.classes)).tolist(), strict=True))

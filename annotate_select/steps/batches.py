@@ -9,8 +9,9 @@ from annotate_select import __version__
 from annotate_select.annotations import batches as stored
 from annotate_select.annotations import events, exam, images
 from annotate_select.annotations.consensus import Consensus, consensus
-from annotate_select.errors import SelectionError, UnknownImages, listed
+from annotate_select.errors import SelectionError, UnknownImages
 from annotate_select.steps.home import Home
+from annotate_select.words import named
 
 __all__ = ["BY_HAND", "BatchInfo", "PickInfo", "add_batch", "batch_infos", "pick_infos"]
 
@@ -116,5 +117,5 @@ def _known_ids(home: Home, chosen: Sequence[str | int]) -> list[int]:
     ids = [by_key.get(one, -1) if isinstance(one, str) else one for one in chosen]
     wrong = [str(name) for name, one in zip(chosen, ids, strict=True) if one not in pool]
     if wrong:
-        raise UnknownImages(f"the pool has no image {listed(wrong)}; `annotate-select add` adds images")
+        raise UnknownImages(f"the pool has no image {named(wrong)}; `annotate-select add` adds images")
     return list(dict.fromkeys(ids))

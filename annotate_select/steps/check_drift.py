@@ -11,7 +11,6 @@ from annotate_select.errors import listed
 from annotate_select.features.store import Features
 from annotate_select.pool.looks import LOOKS
 from annotate_select.progress import Progress, silent
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.appearance import Appearance
 from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import open_features
@@ -23,6 +22,7 @@ from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.steps.window import dates, window
 from annotate_select.trust.drift import ALARM, Drift, Evidence, LookShift, drift
+from annotate_select.words import counted, named
 
 __all__ = ["ClassShift", "DriftReport", "Kind", "LookChange", "Period", "check_drift"]
 
@@ -112,14 +112,18 @@ class DriftReport:
 
     def text(self) -> str:
         """Say it in plain sentences."""
-        groups = f", of {self.new_groups:,} and {self.old_groups:,} groups" if self.new_groups is not None else ""
-        lines = [f"{counted(self.new, 'new image')} ({self.window}) against {self.old:,} old ones{groups}"]
+        groups = (
+            f", of {self.new_groups:,} and {counted(self.old_groups or 0, 'group')}"
+            if self.new_groups is not None
+            else ""
+        )
+        lines = [f"{counted(self.new, 'new image')} ({self.window}) against {counted(self.old, 'old one')}{groups}"]
         odds = f"p {self.p:.3f}; in a world that did not change, {100 * ALARM:.0f} checks in 100 find drift"
         lines.append(f"the world has changed ({odds})" if self.drifted else f"no drift is shown ({odds})")
-        such = f", such as {listed(self.stranger_keys, most=3)}" if self.stranger_keys else ""
+        such = f", such as {named(self.stranger_keys, most=3)}" if self.stranger_keys else ""
         lines.append(
-            f"of {self.new:,} new images {self.strangers:,} are unlike anything before "
-            f"({self.expected:.1f} would be expected){such}"
+            f"of {counted(self.new, 'new image')} {self.strangers:,} {'is' if self.strangers == 1 else 'are'} unlike "
+            f"anything before ({self.expected:.1f} would be expected){such}"
         )
         if self.strangers and len(self.over_time) > 1:
             most = max(self.over_time, key=lambda one: (one.strangers, one.when))
@@ -143,8 +147,8 @@ class DriftReport:
             )
         if self.exam and self.exam_new / self.exam < self.new / (self.new + self.old):
             lines.append(
-                f"{self.exam_new:,} of the exam's {self.exam:,} images are new, so it measures the old world: "
-                "`annotate-select exam --new-ground` gives new images their share"
+                f"{self.exam_new:,} of the exam's {counted(self.exam)} {'is' if self.exam_new == 1 else 'are'} new, "
+                "so it measures the old world: `annotate-select exam --new-ground` gives new images their share"
             )
         return lines
 

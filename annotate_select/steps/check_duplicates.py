@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from annotate_select.errors import listed
 from annotate_select.likeness import SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.neighbours import nearest
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.words import counted, named
 
 __all__ = ["DuplicatesReport", "Group", "check_duplicates"]
 
@@ -49,12 +48,13 @@ class DuplicatesReport:
     def text(self) -> str:
         """Say it in a few lines."""
         if not self.groups:
-            return f"no two of the {self.images:,} images are all but the same"
+            return f"no two of the {counted(self.images)} are all but the same"
         head = (
-            f"{counted(self.groups, 'group')} of images that are all but the same; {self.spare:,} of {self.images:,} "
-            "images could be left out without losing a picture (no batch takes two of a group while others are left)"
+            f"{counted(self.groups, 'group')} of images that are all but the same; {self.spare:,} of "
+            f"{counted(self.images)} could be left out without losing a picture (no batch takes two of a group while "
+            "others are left)"
         )
-        lines = [f"  {listed(one.keys, most=4)}" for one in self.largest[:5]]
+        lines = [f"  {named(one.keys, most=4)}" for one in self.largest[:5]]
         if self.contradicting:
             lines.append(f"labels differ in {counted(self.contradicting, 'group')}: see `annotate-select check labels`")
         return "\n".join([head, *lines])

@@ -24,6 +24,7 @@ from annotate_select.trust.agreement import Agreement, agreement
 from annotate_select.trust.contradictions import contradictions
 from annotate_select.trust.label_errors import confident
 from annotate_select.trust.look_alikes import NEIGHBOURS
+from annotate_select.words import counted, plain
 
 __all__ = ["Competing", "Contradiction", "Doubt", "LabelsReport", "check_labels", "contradicting_classes"]
 
@@ -41,6 +42,10 @@ class Contradiction:
     other_key: str
     other_label: str
     cosine: float
+
+    def words(self) -> str:
+        """Name the two images, each with its label."""
+        return f"{plain(self.key)} {plain(self.label)}, {plain(self.other_key)} {plain(self.other_label)}"
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,9 @@ class LabelsReport:
         """Say it in plain sentences."""
         lines = [_agreeing(self.agreement), *_pairs(self.agreement), *_people(self.people)]
         lines.append(_contradicting(self.contradictions))
-        lines += [f"  {one.key} {one.label}, {one.other_key} {one.other_label}" for one in self.contradictions[:5]]
+        lines += [f"  {one.words()}" for one in self.contradictions[:5]]
         lines.append(_doubting(self))
-        lines += [f"  {one.key} {one.label}: {'; '.join(one.why)}" for one in self.doubts[:5]]
+        lines += [f"  {plain(one.key)} {plain(one.label)}: {'; '.join(one.why)}" for one in self.doubts[:5]]
         lines += _competing(self.second_opinions)
         return "\n".join(lines + ([self.note] if self.note else []))
 
@@ -134,8 +139,8 @@ def _untold(home: Home) -> str:
     if model is None or model.measured_on is None:
         return ""
     return (
-        f"only {model.measured_on:,} of the {model.labels:,} labels that model {model.number} was trained on could be "
-        "doubted: its network has learned the others; a linear model on other features can doubt all"
+        f"only {model.measured_on:,} of the {counted(model.labels, 'label')} that model {model.number} was trained on "
+        "could be doubted: its network has learned the others; a linear model on other features can doubt all"
     )
 
 
@@ -211,18 +216,18 @@ def _agreeing(found: Agreement) -> str:
     if found.images == 0:
         return "no image was labelled by two people: how far they would agree is not known (queue.overlap = 2 asks two)"
     if found.alpha is None:
-        return f"all labels of the {found.images:,} images labelled by several people are of one class"
+        return f"all labels of the {counted(found.images)} labelled by several people are of one class"
     word = "reliable" if found.alpha >= RELIABLE else "tentative" if found.alpha >= TENTATIVE else "not reliable"
     weak = [(alpha, name) for name, alpha in found.classes.items() if alpha is not None and alpha < RELIABLE]
     least = f"; least on {min(weak)[1]} ({min(weak)[0]:.2f})" if weak else ""
     return (
-        f"people agree with alpha {found.alpha:.2f} on {found.images:,} images labelled by several: {word} "
+        f"people agree with alpha {found.alpha:.2f} on {counted(found.images)} labelled by several: {word} "
         f"(1 is full agreement, 0 chance; {RELIABLE} is called reliable){least}"
     )
 
 
 def _pairs(found: Agreement) -> list[str]:
-    return [f"  {one.first} and {one.second} agree on {one.same:,} of {one.n:,} images" for one in found.pairs[:5]]
+    return [f"  {one.first} and {one.second} agree on {one.same:,} of {counted(one.n)}" for one in found.pairs[:5]]
 
 
 def _people(found: People) -> list[str]:
@@ -232,11 +237,12 @@ def _people(found: People) -> list[str]:
     if found.pointing:
         many = len(found.pointing)
         lines.append(
-            f"on {many:,} image{'s' if many > 1 else ''} what people said points, by how often each of them is right, "
+            f"on {counted(many)} what people said points, by how often each of them is right, "
             "to another class than the one that counts; nothing is changed, the Review page decides:"
         )
         lines += [
-            f"  {one.key} {one.label or 'disputed'}: {one.consensus} with {_share(one.probability)}"
+            f"  {plain(one.key)} {plain(one.label or 'disputed')}: {plain(one.consensus)} with "
+            f"{_share(one.probability)}"
             for one in found.pointing[:5]
         ]
     return lines
@@ -249,16 +255,16 @@ def _share(probability: float) -> str:
 def _skilled(one: Skill) -> str:
     takes = [f"calls {each.share:.0%} of {each.true} {each.said}" for each in one.confusions]
     return (
-        f"  {one.annotator} is right on about {one.accuracy:.0%} ({one.low:.0%} to {one.high:.0%}), by {one.shared:,} "
-        f"images that others labelled, too" + (": " + ", ".join(takes) if takes else "")
+        f"  {one.annotator} is right on about {one.accuracy:.0%} ({one.low:.0%} to {one.high:.0%}), by "
+        f"{counted(one.shared)} that others labelled, too" + (": " + ", ".join(takes) if takes else "")
     )
 
 
 def _doubting(found: LabelsReport) -> str:
     sure = f", {found.confident:,} of them confidently" if found.confident and found.doubtful else ""
     said = (
-        f"{found.doubtful:,} of {found.labelled:,} labels are less likely than another class to a model and "
-        f"look-alikes that had not learned from them{sure}"
+        f"{found.doubtful:,} of {counted(found.labelled, 'label')} {'is' if found.doubtful == 1 else 'are'} less "
+        f"likely than another class to a model and look-alikes that had not learned from them{sure}"
     )
     where = "; the Review page has them under Likely wrong, and a weak model doubts many that are right"
     return said + (where if found.doubtful else "")
@@ -269,13 +275,15 @@ def _competing(found: Competing | None) -> list[str]:
         return []
     share = min(0.9, found.worth / found.n)
     return [
-        f"of the next {found.n:,} labels, {found.worth:,} are worth more as second opinions than on new images "
-        f"(ActiveLab); `annotate-select select --relabel {share:.2g}` asks for them"
+        f"of the next {counted(found.n, 'label')}, {found.worth:,} {'is' if found.worth == 1 else 'are'} worth more "
+        f"as second opinions than on new images (ActiveLab); `annotate-select select --relabel {share:.2g}` asks for "
+        "them"
     ]
 
 
 def _contradicting(found: list[Contradiction]) -> str:
     if not found:
         return "no two images that are all but the same have different labels"
-    many = f"{len(found):,}" if len(found) < MOST else f"at least {MOST}"
-    return f"{many} pairs of images that are all but the same have different labels:"
+    least = "" if len(found) < MOST else "at least "
+    many = counted(len(found), "pair")
+    return f"{least}{many} of images that are all but the same {'has' if len(found) == 1 else 'have'} different labels:"

@@ -12,6 +12,7 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.leaks import Leak, leaks_among, pairs
 from annotate_select.steps.standing import standing
 from annotate_select.trust.leaks import blocked
+from annotate_select.words import counted
 
 __all__ = ["LeaksReport", "check_leaks"]
 
@@ -30,7 +31,10 @@ class LeaksReport:
 
     def text(self) -> str:
         """Say what is kept out, and which labels that costs."""
-        head = f"{self.exam:,} images are the exam's; {self.reserved:,} more are kept from training for its sake"
+        head = (
+            f"{counted(self.exam, verbs=('is', 'are'))} the exam's; {self.reserved:,} more "
+            f"{'is' if self.reserved == 1 else 'are'} kept from training for its sake"
+        )
         if not self.leaks:
             return f"{head}; none of them has a label"
         return f"{head}, {len(self.leaks):,} of them labelled: {pairs(self.leaks, 10)}"

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from annotate_select.errors import ExamError, FeaturesError, LearningError, SelectionError, listed
+from annotate_select.errors import ExamError, FeaturesError, LearningError, SelectionError
 from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import class_map
 from annotate_select.steps.crowding import PolicyRounds, Round, chance_for, policy_rounds, rounds
 from annotate_select.steps.embed import open_features
@@ -19,6 +18,7 @@ from annotate_select.steps.models import models
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.picks import Spread, runaway, spread
+from annotate_select.words import counted, named
 
 __all__ = ["ClassShare", "PicksReport", "RoundPicks", "Unvisited", "check_picks"]
 
@@ -85,12 +85,12 @@ class PicksReport:
         ][:3]
         lines.append(self.audit.verdict if self.audit is not None else f"{self.note}")
         if self.unseen:
-            lines.append(f"no image has the label {listed(self.unseen)}")
+            lines.append(f"no image has the label {named(self.unseen)}")
         if self.unvisited:
             share = sum(one.share for one in self.unvisited)
             lines.append(
-                f"{len(self.unvisited)} of {self.kinds} kinds of images, {share:.0%} of the pool, have no label yet, "
-                f"such as {listed((one.key for one in self.unvisited), most=3)}"
+                f"{len(self.unvisited)} of {counted(self.kinds, 'kind')} of images, {share:.0%} of the pool, have no "
+                f"label yet, such as {named((one.key for one in self.unvisited), most=3)}"
             )
         return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from annotate_select.steps.rules import FILE, ProjectRules, columns_of_pool, pro
 from annotate_select.steps.standing import UNLABELLED, standing
 from annotate_select.trust.intervals import wilson
 from annotate_select.trust.rules import Columns, applies, broken, parent_accuracy, permitted
+from annotate_select.words import counted, plain
 
 __all__ = ["Breach", "Frequency", "Parents", "RuleFound", "RulesReport", "check_rules"]
 
@@ -89,9 +90,11 @@ class RulesReport:
         """Say it in plain sentences."""
         lines = [line for one in self.rules for line in _rule(one)]
         if self.impossible:
-            many = f"{len(self.impossible):,}" if len(self.impossible) < MOST else f"at least {MOST}"
-            lines.append(f"rules contradict each other on {many} images and are not heard there:")
-            lines += [f"  {key}" for key in self.impossible[:5]]
+            least = "" if len(self.impossible) < MOST else "at least "
+            lines.append(
+                f"rules contradict each other on {least}{counted(len(self.impossible))} and are not heard there:"
+            )
+            lines += [f"  {plain(key)}" for key in self.impossible[:5]]
         if any(one.broken for one in self.rules):
             lines.append("the Review page has these images first, under Break a rule")
         lines += [_frequency(one) for one in self.frequencies]
@@ -177,20 +180,24 @@ def _measured(home: Home, known: ProjectRules) -> tuple[Parents | None, str | No
 def _rule(one: RuleFound) -> list[str]:
     if not one.images:
         return [f"{one.words}: no image of the pool is meant"]
-    said = f"{one.words}: {one.broken:,} of {one.labelled:,} labels break it ({one.images:,} images are meant)"
+    said = (
+        f"{one.words}: {one.broken:,} of {counted(one.labelled, 'label')} {'breaks' if one.broken == 1 else 'break'} it"
+    )
+    said += f" ({counted(one.images, 'image', ('is', 'are'))} meant)"
     if not one.broken:
         return [said]
     which = "so many that the rule may be wrong" if one.doubtful else "these labels are probably wrong"
-    named = listed([f"{each.key} {each.label}" for each in one.breaches], 5)
+    named = listed([f"{plain(each.key)} {plain(each.label)}" for each in one.breaches], 5)
     return [f"{said}; {which}:", f"  {named}"]
 
 
 def _frequency(one: Frequency) -> str:
     if one.n < FEWEST:
         return (
-            f"{one.name} is said to be {one.stated:.1%}: {one.n} labels that chance chose are too few to compare with"
+            f"{one.name} is said to be {one.stated:.1%}: {counted(one.n, 'label')} that chance chose "
+            f"{'is' if one.n == 1 else 'are'} too few to compare with"
         )
-    found = f"{one.counted:.1%} of {one.n:,} labels that chance chose are ({one.low:.1%} to {one.high:.1%})"
+    found = f"{one.counted:.1%} of {counted(one.n, 'label')} that chance chose are ({one.low:.1%} to {one.high:.1%})"
     return f"{one.name} is said to be {one.stated:.1%}: {found}" + (
         ", which contradicts it" if one.contradicted else ""
     )
@@ -198,6 +205,7 @@ def _frequency(one: Frequency) -> str:
 
 def _parents(one: Parents) -> str:
     return (
-        f"on {one.n:,} exam images the model names the parent of {one.parent_accuracy:.1%} and the class of "
-        f"{one.accuracy:.1%}: {one.within:,} of {one.mistakes:,} mistakes stay within a parent"
+        f"on {counted(one.n, 'exam image')} the model names the parent of {one.parent_accuracy:.1%} and the class of "
+        f"{one.accuracy:.1%}: {one.within:,} of {counted(one.mistakes, 'mistake')} "
+        f"{'stays' if one.within == 1 else 'stay'} within a parent"
     )

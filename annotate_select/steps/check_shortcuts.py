@@ -22,6 +22,7 @@ from annotate_select.trust.nuisances import GROUP, Nuisance, names_the_class
 from annotate_select.trust.shortcut_words import ends, how_it_differs
 from annotate_select.trust.shortcuts import FEWEST, Association, associations, enough
 from annotate_select.trust.slices import Slices, slices
+from annotate_select.words import counted
 
 __all__ = ["check_shortcuts"]
 
@@ -127,7 +128,7 @@ def _told(found: Association, one: Nuisance, names: Sequence[str], classes: Sequ
         head = f"{one.words} alone tells {names[0]} from {names[1]} in {share} of cases (chance {chance})"
         tail = [classes[0].how] if classes else []
     else:
-        head = f"{one.words} alone tells the {len(names)} classes apart in {share} of cases (chance {chance})"
+        head = f"{one.words} alone tells the {counted(len(names), 'class')} apart in {share} of cases (chance {chance})"
         tail = [
             f"{told.name} from the rest in {percent(told.accuracy)} (chance 50 %), {told.how}" for told in classes[:2]
         ]
@@ -178,9 +179,16 @@ def _weak_spot(found: Slices, at: int, exam: ExamRows) -> WeakSpot:
 
 def _about(found: Slices) -> str:
     if found.missing:
-        return f"where the model fails can be looked for once {found.missing:,} more exam images have a label"
+        return (
+            "where the model fails can be looked for once "
+            f"{counted(found.missing, 'more exam image', ('has', 'have'))} a label"
+        )
     if not found.found:
         return (
-            f"no slice stands out: on none of {found.cells} kinds of exam images is the model worse by more than luck"
+            f"no slice stands out: on none of {counted(found.cells, 'kind')} of exam images is the model worse by "
+            "more than luck"
         )
-    return f"the model fails more often than elsewhere on {len(found.found)} of {found.cells} kinds of exam images:"
+    return (
+        f"the model fails more often than elsewhere on {len(found.found)} of {counted(found.cells, 'kind')} of exam "
+        "images:"
+    )

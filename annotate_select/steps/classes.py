@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from annotate_select.annotations import images
 from annotate_select.config import ClassAbout, validated
-from annotate_select.errors import UnknownClasses, UnknownImages, did_you_mean, listed
+from annotate_select.errors import UnknownClasses, UnknownImages, did_you_mean
 from annotate_select.steps.home import Home
+from annotate_select.words import named
 
 __all__ = ["ClassInfo", "carried", "classes_about", "describe_class"]
 
@@ -62,7 +63,7 @@ def describe_class(
     config = home.config
     if name not in config.classes:
         near = did_you_mean(name, config.classes)
-        raise UnknownClasses(f"the project has no class {name!r}{near}; its classes are {listed(config.classes)}")
+        raise UnknownClasses(f"the project has no class {name!r}{near}; its classes are {named(config.classes)}")
     said = {"color": color, "key": key, "guideline": guideline, "examples": _in_pool(home, examples)}
     values = config.model_dump(exclude_none=True)
     mine = values["about"].get(name, {}) | {what: value for what, value in said.items() if value is not None}
@@ -95,7 +96,7 @@ def _in_pool(home: Home, examples: Sequence[str] | None) -> list[str] | None:
     known = images.resolve(home.db, examples)
     unknown = [key for key in examples if key not in known]
     if unknown:
-        raise UnknownImages(f"the pool has no image {listed(unknown)}; an example is the key of an image in it")
+        raise UnknownImages(f"the pool has no image {named(unknown)}; an example is the key of an image in it")
     return list(dict.fromkeys(examples))
 
 

@@ -18,9 +18,8 @@ from annotate_select.annotations import exam as stored
 from annotate_select.annotations.consensus import consensus
 from annotate_select.annotations.database import Database
 from annotate_select.config import FILE_NAME
-from annotate_select.errors import ExamError, LearningError, listed
+from annotate_select.errors import ExamError, LearningError
 from annotate_select.progress import Progress, silent
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import ClassMap, class_map
 from annotate_select.steps.evaluate import compare
 from annotate_select.steps.exam_rows import exam_rows
@@ -32,6 +31,7 @@ from annotate_select.steps.rules import correct
 from annotate_select.steps.training_record import read_record
 from annotate_select.trust.compare import Comparison, compare_models
 from annotate_select.trust.leaks import near_learned
+from annotate_select.words import counted, named
 
 __all__ = ["FEWEST", "compare_with"]
 
@@ -171,9 +171,9 @@ def _require_enough(n: int, labelled: int, left_out: int, unreadable: int, other
     if not left_out:
         raise ExamError(f"none of the {counted(unreadable, 'labelled exam image')} can be read; put the files back")
     raise ExamError(
-        f"{other.name} learned from {left_out:,} of the {labelled:,} labelled exam images, their groups or images all "
-        f"but the same; {n:,} are left, and at least {FEWEST} are needed. Label more of the exam, or draw more of it "
-        "with `annotate-select exam --size N`"
+        f"{other.name} learned from {left_out:,} of the {counted(labelled, 'labelled exam image')}, their groups or "
+        f"images all but the same; {n:,} {'is' if n == 1 else 'are'} left, and at least {FEWEST} are needed. Label "
+        "more of the exam, or draw more of it with `annotate-select exam --size N`"
     )
 
 
@@ -181,8 +181,9 @@ def _left_out(left_out: int, labelled: int, unreadable: int, other: Foreign) -> 
     lines = []
     if left_out:
         lines.append(
-            f"left out: {left_out:,} of the {labelled:,} labelled exam images, because {other.name} learned from them, "
-            "from their groups or from images all but the same; the rest is no longer chosen by chance alone"
+            f"left out: {left_out:,} of the {counted(labelled, 'labelled exam image')}, because {other.name} learned "
+            "from them, from their groups or from images all but the same; the rest is no longer chosen by chance "
+            "alone"
         )
     if unreadable:
         lines.append(f"left out: {counted(unreadable, 'labelled exam image')} whose file cannot be read")
@@ -202,8 +203,8 @@ def _theirs(home: Home, exam: _Exam, features: np.ndarray, other: Foreign) -> tu
     known = matched(home.db, other.home.db, exam.classes, theirs)
     if (known.places >= len(exam.classes)).all():
         raise LearningError(
-            f"{other.name} knows none of this project's classes {listed(exam.classes)}; it knows "
-            f"{listed(theirs)}: rename them there, with `annotate-select classes rename`"
+            f"{other.name} knows none of this project's classes {named(exam.classes)}; it knows "
+            f"{named(theirs)}: rename them there, with `annotate-select classes rename`"
         )
     heard = correct(home, exam.ids, known.of(answers), known.classes, held=known.held)
     return heard, _words(exam, known, other)
@@ -215,10 +216,10 @@ def _words(exam: _Exam, known: ClassMap, other: Foreign) -> list[str]:
     if len(missing):
         n = int(np.isin(exam.labels, missing).sum())
         lines.append(
-            f"{other.name} has not learned {listed([known.classes[at] for at in missing])}: {counted(n, 'exam image')} "
+            f"{other.name} has not learned {named(known.classes[at] for at in missing)}: {counted(n, 'exam image')} "
             "it gets wrong for that"
         )
     extra = known.classes[len(exam.classes) :]
     if extra:
-        lines.append(f"{other.name} also knows {listed(extra)}: an image taken for that counts as a mistake")
+        lines.append(f"{other.name} also knows {named(extra)}: an image taken for that counts as a mistake")
     return lines

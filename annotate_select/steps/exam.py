@@ -22,6 +22,7 @@ from annotate_select.steps.new_ground import new_ids
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.trust import exam as trust
 from annotate_select.trust.leaks import blocked
+from annotate_select.words import counted
 
 __all__ = ["Exam", "draw", "exam_keys", "reserved_rows"]
 
@@ -42,7 +43,7 @@ class Exam:
     def text(self) -> str:
         """Say it in a line, and in another one how the newest of it was drawn."""
         head = (
-            f"exam of {self.size:,} images, {self.labelled:,} labelled; {len(self.to_label):,} to label in {self.path}"
+            f"exam of {counted(self.size)}, {self.labelled:,} labelled; {len(self.to_label):,} to label in {self.path}"
         )
         newest = self.draws[-1].text() if self.draws else ""
         return f"{head}\n{newest}" if newest else head

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate_select.errors import ExamError, FeaturesError, listed
+from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.features.store import Features
 from annotate_select.learning.head import mean_of
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.class_map import ClassMap, class_map, said
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
@@ -17,6 +16,7 @@ from annotate_select.steps.models import TrainedModel, model_folder
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
 from annotate_select.steps.training_record import read_record
 from annotate_select.trust.leaks import near_learned
+from annotate_select.words import counted, named
 
 __all__ = ["ExamRows", "exam_rows", "features_of"]
 
@@ -71,13 +71,15 @@ def exam_rows(home: Home, model: TrainedModel) -> ExamRows:
         raise ExamError("there is no exam yet; draw one with `annotate-select exam`")
     labelled = exam[state.labels[exam] != UNLABELLED]
     if len(labelled) == 0:
-        raise ExamError(f"none of the exam's {len(exam)} images has a label yet; label them in the app, then evaluate")
+        raise ExamError(
+            f"none of the exam's {counted(len(exam))} has a label yet; label them in the app, then evaluate"
+        )
     known = _known(home, model, features, state, labelled)
     rows, left_out = labelled[~known], int(known.sum())
     if len(rows) == 0:
         raise ExamError(
-            f"model {model.number} learned from each of the {left_out:,} labelled exam images, from its group or from "
-            "one all but the same; draw more of the exam with `annotate-select exam --size N`"
+            f"model {model.number} learned from each of the {counted(left_out, 'labelled exam image')}, from its "
+            "group or from one all but the same; draw more of the exam with `annotate-select exam --size N`"
         )
     unknown = today.unknown(model.head.classes_seen)
     return ExamRows(
@@ -119,8 +121,8 @@ def _left_out(left_out: int, labelled: int) -> list[str]:
     if not left_out:
         return []
     return [
-        f"left out: {left_out:,} of the {labelled:,} labelled exam images, because the model learned from them, from "
-        "their groups or from images all but the same; the rest is no longer chosen by chance alone"
+        f"left out: {left_out:,} of the {counted(labelled, 'labelled exam image')}, because the model learned from "
+        "them, from their groups or from images all but the same; the rest is no longer chosen by chance alone"
     ]
 
 
@@ -129,5 +131,5 @@ def _not_learned(classes: list[str], unknown: np.ndarray, labels: np.ndarray) ->
     missing = np.intersect1d(labels, unknown)
     if not len(missing):
         return []
-    names, n = listed(classes[at] for at in missing.tolist()), int(np.isin(labels, missing).sum())
+    names, n = named(classes[at] for at in missing.tolist()), int(np.isin(labels, missing).sum())
     return [f"the model has not learned {names}: {counted(n, 'exam image')} it gets wrong for that"]

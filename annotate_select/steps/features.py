@@ -21,6 +21,7 @@ from annotate_select.features.verify import Damage, mend, verify
 from annotate_select.files import storage_errors
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, newest_model
+from annotate_select.words import counted
 
 __all__ = ["FeaturesInfo", "Verified", "features_list", "features_remove", "features_show", "features_verify"]
 
@@ -55,7 +56,7 @@ class FeaturesInfo:
         made = f", made {self.made_at[:16].replace('T', ' ')}" if self.made_at else ""
         old = "" if self.current else ", replaced" if self.made_at else ", never finished"
         return (
-            f"{self.name}-{self.digest}  {self.encoder}, {self.images:,} of {self.pool:,} images x {self.dim} "
+            f"{self.name}-{self.digest}  {self.encoder}, {self.images:,} of {counted(self.pool)} x {self.dim} "
             f"{self.dtype}, {_size(self.bytes)}{made}{old}"
         )
 
@@ -76,7 +77,10 @@ class Verified:
         """Say it, a line a damaged file."""
         lines = [f"{one.path}: {one.problem}; {one.remedy}" for one in self.damaged]
         if self.forgotten:
-            lines.append(f"forgot {self.forgotten:,} rows; run `annotate-select embed` again to encode them anew")
+            lines.append(
+                f"forgot {counted(self.forgotten, 'row')}; run `annotate-select embed` again to encode "
+                f"{'it' if self.forgotten == 1 else 'them'} anew"
+            )
         return "\n".join(lines) or f"all is as it was written: {', '.join(self.checked) or 'there are no features yet'}"
 
 

@@ -19,6 +19,7 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel
 from annotate_select.steps.pictures import image_paths
 from annotate_select.steps.predict import encoded
+from annotate_select.words import counted
 
 __all__ = ["Foreign", "exam_features", "learned_features"]
 
@@ -95,8 +96,9 @@ def _encode(
     store = other.home.store()
     if _runs_code(store, store.definition(other.model.features)):
         raise FeaturesError(
-            f"{len(missing):,} exam images have no features {other.model.features!r} in {other.where}, and a function "
-            "of another project's own is not run from here; add these images there and run `annotate-select embed`"
+            f"{counted(len(missing), 'exam image', ('has', 'have'))} no features {other.model.features!r} in "
+            f"{other.where}, and a function of another project's own is not run from here; add these images there and "
+            "run `annotate-select embed`"
         )
     table = images.pool_table(home.db)
     place = {image_id: at for at, image_id in enumerate(table.ids.tolist())}

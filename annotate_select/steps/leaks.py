@@ -9,6 +9,7 @@ import numpy as np
 
 from annotate_select.steps.standing import UNLABELLED, Standing
 from annotate_select.trust.leaks import closest
+from annotate_select.words import plain
 
 __all__ = ["Leak", "leaks_among", "pairs"]
 
@@ -39,7 +40,8 @@ def leaks_among(array: np.ndarray, state: Standing, reserved: np.ndarray) -> lis
 def pairs(leaks: Sequence[Leak], most: int, total: int | None = None) -> str:
     """Name the first pairs, and how many more there are; `total` where these are only some."""
     shown = ", ".join(
-        f"{one.key} ({one.why} {'as' if one.why == GROUP else 'of'} {one.exam_key})" for one in leaks[:most]
+        f"{plain(one.key)} ({one.why} {'as' if one.why == GROUP else 'of'} {plain(one.exam_key)})"
+        for one in leaks[:most]
     )
     more = (len(leaks) if total is None else total) - min(most, len(leaks))
     return f"{shown} and {more:,} more" if more else shown

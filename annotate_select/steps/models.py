@@ -11,6 +11,7 @@ from annotate_select.errors import LearningError
 from annotate_select.learning.head import Head
 from annotate_select.steps.home import Home
 from annotate_select.steps.leaks import Leak, pairs
+from annotate_select.words import counted
 
 __all__ = [
     "RESULT",
@@ -72,7 +73,8 @@ class TrainedModel:
             return ""
         which = f": {pairs(self.leaks, 3, self.left_out)}" if self.leaks else ""  # an older version named none
         return (
-            f"{self.left_out:,} labelled images left out because they are too near to the exam{which} "
+            f"{counted(self.left_out, 'labelled image')} left out because "
+            f"{'it is' if self.left_out == 1 else 'they are'} too near to the exam{which} "
             "(annotate-select check leaks)"
         )
 

@@ -15,9 +15,9 @@ import numpy as np
 from annotate_select.errors import ExamError
 from annotate_select.files import write_whole
 from annotate_select.selection.pool import Picks
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.standing import UNLABELLED, Standing
+from annotate_select.words import counted
 
 __all__ = ["Emphasis", "emphasis", "new_ids", "remember"]
 

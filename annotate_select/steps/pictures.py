@@ -18,6 +18,7 @@ from annotate_select.files import storage_errors
 from annotate_select.pool.decode import decode_many
 from annotate_select.progress import Progress
 from annotate_select.steps.home import Home
+from annotate_select.words import counted, named, plain
 
 __all__ = ["BATCH", "Pictures", "bring_back", "free_memory", "image_paths"]
 
@@ -62,10 +63,10 @@ class Pictures:
         if reasons:
             marked = [(int(self._table.ids[position]), why) for position, why in self.unreadable.items()]
             images.mark_unreadable(self._home.db, marked)
-            some = listed((f"{key}: {why}" for key, why in reasons.items()), most=3)
-            count = f"{len(reasons):,} images" if len(reasons) > 1 else "1 image"
+            some = listed((f"{plain(key)}: {why}" for key, why in reasons.items()), most=3)
             warnings.warn(
-                f"{count} left out of the pool ({some}); mend or bring back the files, then run `annotate-select add`",
+                f"{counted(len(reasons))} left out of the pool ({some}); mend or bring back the files, then run "
+                "`annotate-select add`",
                 stacklevel=2,
             )
         return reasons
@@ -80,10 +81,10 @@ class Pictures:
     def require_unchanged(self) -> None:
         """Refuse files that changed since they were added. Raises FeaturesError that names some of them."""
         if self.changed:
-            names = listed((self._table.keys[position] for position in sorted(self.changed)), most=3)
-            count = f"{len(self.changed):,} files have" if len(self.changed) > 1 else "1 file has"
+            names = named((self._table.keys[position] for position in sorted(self.changed)), most=3)
             raise FeaturesError(
-                f"{count} changed since being added ({names}); run `annotate-select add`, then this again"
+                f"{counted(len(self.changed), 'file', ('has', 'have'))} changed since being added ({names}); run "
+                "`annotate-select add`, then this again"
             )
 
     def _decoded(self, positions: Sequence[int], size: int) -> Iterator[tuple[int, np.ndarray | None]]:

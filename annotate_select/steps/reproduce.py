@@ -18,6 +18,7 @@ from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.standing import standing
 from annotate_select.steps.training_record import TrainingRecord, checksum, libraries, read_record
+from annotate_select.words import counted
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -54,14 +55,15 @@ class Reproduction:
 
     def text(self) -> str:
         """Say it in plain sentences."""
-        head = f"model {self.model}, trained again on its {self.labels:,} labels,"
+        head = f"model {self.model}, trained again on its {counted(self.labels, 'label')},"
         if self.verdict == "identical":
             lines = [f"{head} comes out the same to the last bit"]
         elif self.verdict == "same":
             lines = [f"{head} comes out the same but for rounding (weights within {self.weights:.1e} of the largest)"]
         else:
             lines = [
-                f"{head} comes out DIFFERENT: {self.answers_changed:,} of {self.images:,} images get another class, "
+                f"{head} comes out DIFFERENT: {self.answers_changed:,} of {counted(self.images)} "
+                f"{'gets' if self.answers_changed == 1 else 'get'} another class, "
                 f"probabilities differ by up to {self.probabilities:.3f}"
             ]
         if self.tuned:
@@ -134,7 +136,7 @@ def _rows(features: Features, record: TrainingRecord, number: int) -> np.ndarray
     gone = int((features.ids[rows] != record.ids).sum())
     if gone:
         raise FeaturesError(
-            f"{gone:,} of the {len(rows):,} images that model {number} learned from have no features any more; "
+            f"{gone:,} of the {counted(len(rows))} that model {number} learned from have no features any more; "
             "put the images back and run `annotate-select embed`"
         )
     return rows

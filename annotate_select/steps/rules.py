@@ -25,6 +25,7 @@ from annotate_select.annotations.consensus import consensus
 from annotate_select.errors import ConfigError, LearningError, did_you_mean, listed
 from annotate_select.steps.home import Home
 from annotate_select.trust.rules import Columns, Rule, broken, corrected, frequencies_of, permitted
+from annotate_select.words import named
 
 __all__ = [
     "FILE",
@@ -269,7 +270,7 @@ class _Reading:
             if name not in self.number:
                 raise ConfigError(
                     f"{where}: there is no class {name!r}{did_you_mean(name, self.classes)}; the classes are "
-                    f"{listed(self.classes)}"
+                    f"{named(self.classes)}"
                 )
         if len(set(given)) < len(given) or len(names) < least:
             raise ConfigError(f"{where}: must name classes, each once, got {given!r}")

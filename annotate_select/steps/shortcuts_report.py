@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from annotate_select.errors import listed
 from annotate_select.trust.leaning import Leaning
 from annotate_select.trust.shortcuts import FEWEST, FEWEST_OF_CLASS
+from annotate_select.words import counted, named, plain
 
 __all__ = ["SHOWN", "Finding", "ShortcutsReport", "Side", "ToldClass", "WeakSpot", "percent"]
 
@@ -88,23 +89,23 @@ class ShortcutsReport:
         if self.missing and self.damaged:
             away, there = len(self.damaged), self.labelled + len(self.damaged)
             return [
-                f"shortcuts cannot be looked for: {away:,} of {there:,} labelled images could not be read; "
+                f"shortcuts cannot be looked for: {away:,} of {counted(there, 'labelled image')} could not be read; "
                 f"put the files back, or label {self.missing:,} more"
             ]
         if self.missing:
             return [
                 f"too early to look for shortcuts: it takes at least {FEWEST} labels, of two classes {FEWEST_OF_CLASS} "
-                f"each; {self.missing:,} more are missing"
+                f"each; {self.missing:,} more {'is' if self.missing == 1 else 'are'} missing"
             ]
-        without = f" ({listed(self.left_out)} left out: fewer than {FEWEST_OF_CLASS} labels)" if self.left_out else ""
-        images = f"{self.labelled:,} labelled images{without}"
+        without = f" ({named(self.left_out)} left out: fewer than {FEWEST_OF_CLASS} labels)" if self.left_out else ""
+        images = f"{counted(self.labelled, 'labelled image')}{without}"
         looked = f"the {len(self.looked_at)} things known of {images} besides what they show"
         naming = [f"{one} has the name of the class in it, and was left out" for one in self.naming]
         if not self.findings:
             return [f"nothing besides the thing itself predicts the label: none of {looked}", *naming]
         head = (
-            f"{len(self.findings)} of {looked} predict the label; each is a shortcut the model can take, or it is the "
-            "thing itself: look at the images"
+            f"{len(self.findings)} of {looked} {'predicts' if len(self.findings) == 1 else 'predict'} the label; each "
+            "is a shortcut the model can take, or it is the thing itself: look at the images"
         )
         first = self.findings[0]
         return [
@@ -134,7 +135,7 @@ class ShortcutsReport:
                 else "no proof that it leans on it"
             )
             lines.append(
-                f"where it points to another class ({found.n_against:,} images) the model is right on "
+                f"where it points to another class ({counted(found.n_against)}) the model is right on "
                 f"{percent(found.against_it)}, elsewhere on {percent(found.with_it)} (difference within classes "
                 f"{100 * (found.difference or 0):+.0f} points, 95 % interval {points[0]} to {points[1]}): {verdict}"
             )
@@ -147,7 +148,7 @@ class ShortcutsReport:
     def _about_files(self) -> list[str]:
         if not self.damaged:
             return []
-        some = [f"{key} ({why})" for key, why in self.damaged.items()]
+        some = [f"{plain(key)} ({why})" for key, why in self.damaged.items()]
         return [f"could not be measured: {listed(some, most=3)}"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from annotate_select.errors import ExchangeError, LearningError, UnknownClasses, did_you_mean, listed
+from annotate_select.errors import ExchangeError, LearningError, UnknownClasses, did_you_mean
 from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.files import whole_file
 from annotate_select.learning.head import Head
@@ -16,6 +16,7 @@ from annotate_select.steps.class_map import class_map
 from annotate_select.steps.embed import load_encoder, open_features
 from annotate_select.steps.explain import explained_image, fitting_model
 from annotate_select.steps.home import Home
+from annotate_select.words import named
 
 __all__ = ["Traversal", "traverse"]
 
@@ -85,7 +86,7 @@ def traverse(home: Home, key: str, towards: str) -> Traversal:
     seen = [today.classes[place] for place in np.unique(today.places[known]).tolist()]
     if towards not in seen:
         raise UnknownClasses(
-            f"the model knows no class {towards!r}{did_you_mean(towards, seen)}; it knows {listed(seen)}"
+            f"the model knows no class {towards!r}{did_you_mean(towards, seen)}; it knows {named(seen)}"
         )
     row = np.flatnonzero(features.ids == image.id)
     if not len(row):

@@ -10,8 +10,8 @@ from annotate_select.annotations import images
 from annotate_select.annotations.images import ImageRecord, Known
 from annotate_select.config import SourceSettings
 from annotate_select.errors import SourceError
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home
+from annotate_select.words import counted
 
 __all__ = ["require_reachable", "still_there", "take_out"]
 

@@ -13,6 +13,7 @@ from annotate_select.annotations import batches, images
 from annotate_select.errors import LearningError, did_you_mean
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
+from annotate_select.words import counted
 
 __all__ = ["ADDED", "CAPTURED", "Window", "dates", "window"]
 
@@ -48,8 +49,8 @@ def window(home: Home, ids: np.ndarray, since: str | None = None, by: str | None
     if not found.new.any() or found.new.all():
         which = "none" if not found.new.any() else "all"
         raise LearningError(
-            f"{which} of the {len(ids):,} images are new ({found.words}), so there is nothing to compare; add "
-            "images, or say what is new by a date (--since) or a column (--by)"
+            f"{which} of the {counted(len(ids))} {'is' if len(ids) == 1 else 'are'} new ({found.words}), so there is "
+            "nothing to compare; add images, or say what is new by a date (--since) or a column (--by)"
         )
     return found
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.intervals import Interval, share_interval
+from annotate_select.words import counted
 
 __all__ = ["ActiveDraw", "ActiveEstimate", "draw_active", "errors_by_chance", "estimate_active", "lure_weights"]
 
@@ -61,8 +62,8 @@ class ActiveEstimate:
         which = "a model" if self.drawn_by is None else f"model {self.drawn_by}"
         return (
             f"a second exam, drawn where {which} may err: accuracy {100 * self.accuracy:.1f} % "
-            f"({low:.1f} to {high:.1f}) on the {self.pool:,} images it was drawn from, by {self.n:,} of them that tell "
-            f"as much as {self.worth:,.0f} drawn at random"
+            f"({low:.1f} to {high:.1f}) on the {counted(self.pool)} it was drawn from, by {self.n:,} of them that "
+            f"{'tells' if self.n == 1 else 'tell'} as much as {self.worth:,.0f} drawn at random"
         )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.intervals import Interval
+from annotate_select.words import counted
 
 __all__ = ["AuditReport", "Fit", "compare"]
 
@@ -102,7 +103,7 @@ def _too_early(labels: np.ndarray, picks: np.ndarray, audit: np.ndarray, n_exam:
         if len(rows) < FEWEST_LABELS:
             return f"too few {name} labels to tell: {len(rows)}, at least {FEWEST_LABELS} needed"
         if len(np.unique(labels[rows])) < 2:
-            return f"too few classes to tell: all {len(rows)} {name} labels are of one class"
+            return f"too few classes to tell: all {counted(len(rows), f'{name} label')} are of one class"
     if n_exam < FEWEST_EXAM:
         return f"too few exam labels to tell: {n_exam}, at least {FEWEST_EXAM} needed"
     return ""

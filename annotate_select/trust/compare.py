@@ -11,6 +11,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.intervals import Interval
+from annotate_select.words import counted
 
 __all__ = ["Comparison", "compare_models", "paired_difference"]
 
@@ -50,7 +51,8 @@ class Comparison:
         """Say in a sentence which is better, or that it cannot be told; each note is a line of its own."""
         low, high = 100 * self.interval.low, 100 * self.interval.high
         points = (
-            f"{100 * self.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, on {self.n:,} exam images"
+            f"{100 * self.difference:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, on "
+            f"{counted(self.n, 'exam image')}"
         )
         other = f"model {self.against}" + (f" of {self.project}" if self.project is not None else "")
         if self.decided:

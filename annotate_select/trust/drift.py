@@ -21,6 +21,7 @@ from annotate_select.trust import drift_statistics as measure
 from annotate_select.trust.cells import centres_of, nearest
 from annotate_select.trust.relabelling import corrected, possible, relabellings, units_of
 from annotate_select.trust.strangers import EXPECTED, KTH, LISTED, Space, known_looks, limit_of, neighbours
+from annotate_select.words import counted
 
 __all__ = ["ALARM", "Cell", "Drift", "Evidence", "LookShift", "Shift", "drift"]
 
@@ -290,8 +291,9 @@ def _require(features: np.ndarray, new: np.ndarray, groups: np.ndarray | None, p
     n_new = int(new.sum())
     if n_new < FEWEST_NEW or len(new) - n_new < FEWEST_OLD:
         raise LearningError(
-            f"{n_new} new images against {len(new) - n_new} old ones are too few to tell drift from chance: at least "
-            f"{FEWEST_NEW} and {FEWEST_OLD} are needed; choose another time or column, or add images"
+            f"{counted(n_new, 'new image')} against {counted(len(new) - n_new, 'old one')} are too few to tell drift "
+            f"from chance: at least {FEWEST_NEW} and {FEWEST_OLD} are needed; choose another time or column, or add "
+            "images"
         )
 
 
@@ -300,7 +302,7 @@ def _require_ways(new: np.ndarray, units: np.ndarray) -> None:
     if ways < FEWEST_WAYS:
         n_new, total = len(np.unique(units[new])), int(units.max()) + 1
         raise LearningError(
-            f"the new images are of {n_new} of {total} groups, and images of a group are no independent witnesses: "
-            f"there are only {ways} ways to choose {n_new} of {total}, at least {FEWEST_WAYS} are needed to tell drift "
-            "from chance; wait for images of more groups"
+            f"the new images are of {n_new} of {counted(total, 'group')}, and images of a group are no independent "
+            f"witnesses: there {'is only 1 way' if ways == 1 else f'are only {ways} ways'} to choose {n_new} of "
+            f"{total}, at least {FEWEST_WAYS} are needed to tell drift from chance; wait for images of more groups"
         )

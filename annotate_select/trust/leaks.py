@@ -9,6 +9,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.likeness import MAYBE_SAME_PICTURE, likeness_limit
+from annotate_select.words import counted
 
 __all__ = ["Leaks", "blocked", "closest", "near_learned"]
 
@@ -28,8 +29,8 @@ class Leaks:
     def text(self) -> str:
         """Say in one line what is kept out."""
         return (
-            f"{int(self.rows.sum()):,} images kept out of training: {self.exam:,} of the exam, "
-            f"{self.same_group:,} of the same group, {self.near_duplicate:,} near-duplicates"
+            f"{counted(int(self.rows.sum()))} kept out of training: {self.exam:,} of the exam, "
+            f"{self.same_group:,} of the same group, {counted(self.near_duplicate, 'near-duplicate')}"
         )
 
 

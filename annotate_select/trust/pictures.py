@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from annotate_select.trust.calibration import Calibration
+from annotate_select.words import counted
 
 __all__ = ["confusion_picture", "reliability_picture"]
 
@@ -74,7 +75,7 @@ def reliability_picture(found: Calibration) -> str:
             at(one.sure, one.interval.high),
             at(one.sure, one.right),
         )
-        said = f"{one.n:,} images: {one.sure:.1%} sure, {one.right:.1%} right"
+        said = f"{counted(one.n)}: {one.sure:.1%} sure, {one.right:.1%} right"
         parts.append(
             f"<g><title>{escape(said)}</title>"
             f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" stroke="{RIGHT}" stroke-width="2"/>'

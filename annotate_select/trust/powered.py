@@ -10,6 +10,7 @@ import numpy as np
 
 from annotate_select.errors import ExamError
 from annotate_select.trust.intervals import Interval, share_interval
+from annotate_select.words import counted
 
 __all__ = ["Powered", "prediction_powered"]
 
@@ -53,8 +54,8 @@ class Powered:
         """Say the second estimate in a sentence."""
         low, high = 100 * self.interval.low, 100 * self.interval.high
         return (
-            f"with how sure the model is of {self.pool:,} more images: accuracy {100 * self.accuracy:.1f} % ({low:.1f} "
-            f"to {high:.1f}), an interval {100 * self.narrower:.0f} % narrower"
+            f"with how sure the model is of {counted(self.pool, 'more image')}: accuracy {100 * self.accuracy:.1f} % "
+            f"({low:.1f} to {high:.1f}), an interval {100 * self.narrower:.0f} % narrower"
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from annotate_select.errors import ExamError
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.intervals import Interval
+from annotate_select.words import counted
 
 __all__ = ["Gain", "Stopping", "advise", "expected_gain", "kappa"]
 
@@ -159,15 +160,17 @@ def _sentence(
         return "the pass mark is reached: for that, no more labels are needed"
     if gain is None:
         more = max(1, 3 - rounds)
-        return f"too early to say what more labels would bring: it takes {more} more round{'s' if more > 1 else ''}"
+        return f"too early to say what more labels would bring: it takes {counted(more, 'more round')}"
     low, high = 100 * gain.interval.low, 100 * gain.interval.high
     figures = f"{100 * gain.expected:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"
-    promised = f"the next {gain.ahead} labels bring about {figures}"
+    promised = f"the next {counted(gain.ahead, 'label', ('brings', 'bring'))} about {figures}"
     helped = f"; {weakest} is found least, so its labels help most" if weakest is not None else ""
     if advice == "go on":
         return f"go on: {promised}{helped}"
     if advice == "open":
-        return f"not clear yet: {promised}, on {report.n:,} exam images; a larger exam would tell sooner{helped}"
+        return (
+            f"not clear yet: {promised}, on {counted(report.n, 'exam image')}; a larger exam would tell sooner{helped}"
+        )
     last = list(agreement)[-3:]
     if len(last) == 3 and np.mean(last) >= SETTLED:
         return f"enough: {promised}, and the last models agree on what nobody labelled"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotate_select.errors import ExamError
+from annotate_select.words import counted
 
 __all__ = ["Design", "Stratified", "even_order", "worth"]
 
@@ -57,7 +58,10 @@ class Stratified:
         how = f"drawn evenly over kinds of images ({self.strata:,} strata)"
         if self.worth <= self.n:
             return f"{how}: the interval is that of as many images by chance alone, and rather too wide than too narrow"
-        return f"{how}: its {self.n:,} images tell as much of the accuracy as {self.worth:.0f} by chance alone"
+        return (
+            f"{how}: its {counted(self.n, 'image', ('tells', 'tell'))} as much of the accuracy as {self.worth:.0f} by "
+            "chance alone"
+        )
 
 
 def even_order(strata: np.ndarray, hashes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Literal, cast
 import numpy as np
 
 from annotate_select.errors import ExamError
+from annotate_select.words import counted, named
 
 __all__ = ["Mark", "Requirement", "Verdict", "judge"]
 
@@ -52,7 +53,11 @@ class Requirement:
         """Say what was asked, what there is, and what that proves."""
         asked = f"{self.what} of at least {100 * self.wanted:g} %"
         if self.n == 0:
-            needed = "" if self.more is None else f"; at least {self.more:,} are needed, even if all are right"
+            needed = (
+                ""
+                if self.more is None
+                else f"; at least {self.more:,} {'is' if self.more == 1 else 'are'} needed, even if all are right"
+            )
             return f"{asked}: not enough exam labels to tell: none of these images is in the exam yet{needed}"
         seen = f"{100 * self.right / self.n:.1f} % of {self.n:,}"
         if self.outcome != "undecided":
@@ -62,7 +67,7 @@ class Requirement:
         told = f"{asked}: not enough exam labels to tell ({seen}): label about {self.more:,} more"
         if self.exam_more in (None, self.more):
             return told
-        return f"{told} of these, which takes about {self.exam_more:,} more exam images"
+        return f"{told} of these, which takes about {counted(self.exam_more or 0, 'more exam image')}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def judge(confusion: np.ndarray | Sequence[Sequence[int]], class_names: Sequence
         asked.append(("accuracy", mark.accuracy, int(confusion.trace()), int(confusion.sum())))
     for name, wanted in mark.recall.items():
         if name not in class_names:
-            raise ExamError(f"the pass mark names the class {name!r}, which is not one of {', '.join(class_names)}")
+            raise ExamError(f"the pass mark names the class {name!r}, which is not one of {named(class_names)}")
         row = confusion[list(class_names).index(name)]
         asked.append((f"recall of {name}", wanted, int(row[list(class_names).index(name)]), int(row.sum())))
     if not asked:

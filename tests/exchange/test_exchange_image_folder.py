@@ -137,7 +137,7 @@ def test_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_file_writes_nothing(tmp_path: Path) -> None:
     items = [("ok", "1.png", image(tmp_path / "1.png", 1)), ("ok", "2.png", tmp_path / "2.png")]
-    with pytest.raises(ExchangeError, match=r"1 image files are missing: .*2\.png; put them back"):
+    with pytest.raises(ExchangeError, match=r"1 image file is missing: .*2\.png; put them back"):
         write_image_folder(tmp_path / "out", items)
     assert os.listdir(tmp_path) == ["1.png"]
 

@@ -120,8 +120,8 @@ def test_unknown_format_writes_nothing(tmp_path: Path, formats: list[str], messa
 @pytest.mark.parametrize(
     ("path", "format", "message"),
     [
-        ("", "paths", "1 images have no absolute path: 1.jpg; write csv or jsonl instead"),
-        ("a/1.jpg", "label-studio", "1 images have no absolute path"),
+        ("", "paths", "1 image has no absolute path: 1.jpg; write csv or jsonl instead"),
+        ("a/1.jpg", "label-studio", "1 image has no absolute path"),
         ("/a\nb.jpg", "paths", "cannot hold a path with a line break: '/a\\\\nb.jpg'; write jsonl"),
     ],
 )

@@ -153,7 +153,7 @@ def test_every_problem_comes_before_a_class_is_made() -> None:
 def test_duplicates(first: AnnotationRow, second: AnnotationRow) -> None:
     with pytest.raises(
         DuplicateRows,
-        match=rf"^1 rows repeat .*: {second.image} \(line 2\); .* or keep the first with --skip-duplicates",
+        match=rf"^1 row repeats .*: {second.image} \(line 2\); .* or keep the first with --skip-duplicates",
     ):
         plan(first, second)
     found = plan(first, second, skip_duplicates=True)

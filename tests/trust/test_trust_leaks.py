@@ -31,7 +31,7 @@ def test_groups_and_reasons_counted_once() -> None:
     found = blocked(ROWS, np.array([0]), groups, 0.99)
     assert found.rows.nonzero()[0].tolist() == [0, 1, 2, 3]
     assert (found.exam, found.same_group, found.near_duplicate) == (1, 2, 1)  # row 3 is both: it counts as the group's
-    assert found.text() == ("4 images kept out of training: 1 of the exam, 2 of the same group, 1 near-duplicates")
+    assert found.text() == ("4 images kept out of training: 1 of the exam, 2 of the same group, 1 near-duplicate")
 
 
 def test_rows_without_a_group_are_not_of_one_group() -> None:

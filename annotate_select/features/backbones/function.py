@@ -18,6 +18,7 @@ from annotate_select.errors import FeaturesError, did_you_mean, first_line
 from annotate_select.features.encoder import Measured, loading
 from annotate_select.features.images import Images
 from annotate_select.files import digest, write_whole
+from annotate_select.words import counted
 
 __all__ = ["Function"]
 
@@ -78,7 +79,7 @@ class Function(Measured):
         features = self._array(result)
         if features.ndim != 2 or len(features) != len(images) or features.shape[1] == 0:
             raise FeaturesError(
-                f"{self.name} returned shape {features.shape} for {len(images)} images; it must return "
+                f"{self.name} returned shape {features.shape} for {counted(len(images))}; it must return "
                 f"({len(images)}, d), a row an image"
             )
         if not (np.issubdtype(features.dtype, np.floating) or np.issubdtype(features.dtype, np.integer)):
@@ -86,7 +87,9 @@ class Function(Measured):
         features = features.astype(np.float32)
         if not np.isfinite(features).all():
             bad = int((~np.isfinite(features).all(axis=1)).sum())
-            raise FeaturesError(f"{self.name} returned features that are not finite for {bad} of {len(images)} images")
+            raise FeaturesError(
+                f"{self.name} returned features that are not finite for {bad} of {counted(len(images))}"
+            )
         return features
 
     def _array(self, result: object) -> np.ndarray:

@@ -18,6 +18,7 @@ from annotate_select.features.encoder import Measured, loading
 from annotate_select.features.images import Images
 from annotate_select.files import digest, write_whole
 from annotate_select.pool.decode import DECODING
+from annotate_select.words import counted
 
 __all__ = ["OnnxFile"]
 
@@ -92,7 +93,7 @@ class OnnxFile(Measured):
         features = np.asarray(run_session(self._session, x))
         if features.ndim < 2 or len(features) != len(x) or features.size == 0:
             raise FeaturesError(
-                f"{self._path} makes of {len(x)} images an output of shape {features.shape}; its first output must "
+                f"{self._path} makes of {counted(len(x))} an output of shape {features.shape}; its first output must "
                 f"be ({len(x)}, d) or ({len(x)}, d, h, w)"
             )
         features = features[: len(rows)]
