@@ -54,7 +54,8 @@ def predict(
 ) -> list[Prediction]:
     """Predict every image of a source with the newest model; broken images are reported, not fatal.
 
-    With `output` (.csv or .jsonl) the predictions are written, whole or not at all. What rules.toml says of the columns
+    With `output` (.csv or .jsonl) the predictions are written, whole or not at all; the column of a class is called
+    p(CLASS), so that none can have the name of another column. What rules.toml says of the columns
     of a manifest, and of the classes' frequencies, corrects the probabilities. Classes are those of today; what the
     model learned of a class that was merged counts for the one it became, and of a class that was taken out of
     project.toml it goes on speaking, as `evaluate` hears it.
@@ -163,7 +164,7 @@ def _prediction(key: str, classes: Sequence[str], probabilities: np.ndarray, nov
 def _csv(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "label", "novelty", "problem", *classes])
+    writer.writerow(["image", "label", "novelty", "problem", *(f"p({name})" for name in classes)])
     for one in predictions:
         shares = [one.probabilities.get(name, "") for name in classes]
         writer.writerow(
