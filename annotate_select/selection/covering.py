@@ -20,7 +20,7 @@ from annotate_select.selection.allowed import Allowed
 from annotate_select.selection.geometry import BLOCK
 from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.pool import Chosen, Pool
-from annotate_select.selection.reasons import counted
+from annotate_select.words import counted
 
 __all__ = ["Greedy", "Kernel", "Kernels", "cosine_kernel", "gaussian", "in_rounds", "top_hat", "worths"]
 
@@ -139,12 +139,24 @@ class Greedy:
         """Return the picks so far; counts are multiplied by `scale`, the pool over the reference."""
         about = "about " if scale > 1 else ""
         reasons = [
-            f"{nearer} {about + counted(round(count * scale)) if count else 'no image'} than anything labelled or "
-            "picked before" + (REPEATED if repeat else "")
-            for count, repeat in zip(self.nearer, self.repeats, strict=True)
+            f"{nearer} {about + counted(round(count * scale)) if count else 'no image'} than {self._before(number)}"
+            + (REPEATED if repeat else "")
+            for number, (count, repeat) in enumerate(zip(self.nearer, self.repeats, strict=True))
         ]
+        if reasons and not len(self._pool.covered):  # there is nothing that it could be nearer than
+            compared = counted(len(self._drawn))
+            reasons[0] = f"of {compared} it stands for the most by itself; nothing is labelled or picked yet"
         rows = self._drawn[np.array(self.chosen, dtype=np.int64)]
         return Chosen(rows, np.array(self.gains, dtype=np.float64) * scale, reasons)
+
+    def _before(self, number: int) -> str:
+        """Say what a pick is compared with; one of a number is after as many others."""
+        if len(self._pool.labeled):
+            return "anything labelled or picked before"
+        if number:
+            return "anything picked before"
+        there = len(self._pool.taken)
+        return f"{'the one' if there == 1 else f'any of the {there:,}'} already in this batch"
 
     def _all_gains(self) -> np.ndarray:
         step = max(1, BLOCK // max(1, len(self._weights)))

@@ -62,7 +62,19 @@ def test_coverage_by_hand() -> None:
     chosen = cover(pool_of(points, np.empty(0, dtype=np.int64), np.array([2, 1, 0, 3])), 2, cosine_kernel)
     assert chosen.rows.tolist() == [2, 3]  # of the three the lowest hash
     assert chosen.scores.tolist() == [3.0, 1.0]
-    assert chosen.reasons[0] == "nearer to 3 images than anything labelled or picked before"
+    assert chosen.reasons == [
+        "of 4 images it stands for the most by itself; nothing is labelled or picked yet",
+        "nearer to 1 image than anything picked before",
+    ]
+
+
+def test_the_first_pick_is_compared_with_what_there_is_only() -> None:
+    points = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    order = np.array([2, 1, 0, 3])
+    labelled = cover(pool_of(points, np.array([3]), order), 1, cosine_kernel)
+    assert labelled.reasons == ["nearer to 3 images than anything labelled or picked before"]
+    drawn = replace(pool_of(points, np.empty(0, dtype=np.int64), order), taken=np.array([3]), candidates=np.arange(3))
+    assert cover(drawn, 1, cosine_kernel).reasons == ["nearer to 3 images than the one already in this batch"]
 
 
 def test_kernels_by_hand() -> None:
@@ -96,7 +108,8 @@ def test_a_sampled_pool_is_covered_nearly_as_well(monkeypatch: pytest.MonkeyPatc
 
     assert covered(some.rows) >= 0.97 * covered(every.rows)
     assert covered(some.rows) > covered(select(points, 40, "random").rows)
-    assert some.reasons[0].startswith("nearer to about ")
+    assert some.reasons[0].startswith("of 600 images ")
+    assert some.reasons[1].startswith("nearer to about ")
 
 
 def test_sigma_is_the_median_gap_of_labels_within_bounds() -> None:
