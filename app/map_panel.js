@@ -3,6 +3,8 @@
 
 const COLOURINGS = { label: "label", prediction: "prediction", certainty: "certainty", batch: "batch", age: "age of label" };
 const NEEDS_MODEL = ["prediction", "certainty"];
+const NO_LABEL = "no label shown"; // there is none, or it is not to be seen
+const WHY_NONE = "No label yet, or one that is not shown because it measures the model";
 const SHOWN = 200; // thumbnails of what is chosen
 
 function button(text, act, properties = {}) {
@@ -78,7 +80,7 @@ class Panel {
         const swatch = element("i", { className: "swatch" });
         if (colours[i]) swatch.style.background = colours[i];
         const count = element("span", { className: "n" });
-        return { count, made: button("", () => this.on.toggle(i), { className: "entry" }), parts: [swatch, element("span", { className: "name", textContent: group.name }), count] };
+        return { count, made: button("", () => this.on.toggle(i), { className: "entry", title: group.name === NO_LABEL ? WHY_NONE : "" }), parts: [swatch, element("span", { className: "name", textContent: group.name }), count] };
       });
       for (const { made, parts } of this.entries) made.append(...parts);
       this.every = button("Show all", () => this.on.all(), { className: "plain" });
@@ -158,8 +160,8 @@ class Panel {
     for (const one of found?.slice(1) ?? []) {
       const of = rowOf(one.id);
       if (of === undefined) continue;
-      const made = this.thumb(of, small, () => `${one.key}, ${one.label ?? "unlabelled"}`, () => this.on.open(of), false);
-      made.title = `${one.key} · ${one.label ?? "unlabelled"} · cosine ${one.cosine.toFixed(2)}`;
+      const made = this.thumb(of, small, () => `${one.key}, ${one.label ?? NO_LABEL}`, () => this.on.open(of), false);
+      made.title = `${one.key} · ${one.label ?? NO_LABEL} · cosine ${one.cosine.toFixed(2)}`;
       near.append(made);
     }
     const more = found ? [element("div", { className: "head" }, element("strong", { textContent: "Most like it" }), button("Choose all these", () => this.on.chooseNear(), { className: "plain" }))] : [];

@@ -135,12 +135,12 @@ def test_colours_by_label_do_not_give_the_exam_away(project: Project) -> None:
     label(project, range(40))
     project.record([Event("u1", 1, "ben", "label", "red"), Event("u2", 3, "ana", "reject")])
     groups = groups_of(project, "label")
-    assert {key for key, group in groups.items() if group == "unlabelled"} == drawn
+    assert {key for key, group in groups.items() if group == "no label shown"} == drawn
     if "00.png" not in drawn:
         assert groups["00.png"] == "disputed"
     if "02.png" not in drawn:
         assert groups["02.png"] == "not usable"
-    assert {groups[f"{n:02}.png"] for n in range(5, 40, 2)} - {"unlabelled"} == {"red"}
+    assert {groups[f"{n:02}.png"] for n in range(5, 40, 2)} - {"no label shown"} == {"red"}
     names = {
         group.name for by in ("label", "batch", "age") for group in project.map_colours(by, project.layout()).groups
     }
@@ -158,7 +158,7 @@ def test_colours_by_age_and_batch_do_not_give_the_exam_away(project: Project) ->
     groups = groups_of(project, "age")
     expected = {f"{number:02}.png" for number in range(20)} - drawn
     assert {key for key, group in groups.items() if group == "today"} == expected
-    assert groups["29.png"] == ("unlabelled" if "29.png" in drawn else "older")
+    assert groups["29.png"] == ("no label shown" if "29.png" in drawn else "older")
 
 
 def test_colours_by_prediction_and_certainty(project: Project) -> None:
@@ -240,3 +240,11 @@ def test_the_command_lays_out_and_writes(project: Project, tmp_path: Path) -> No
         assert len(drawn.convert("RGB").getcolors(2**20) or []) > 10
     with pytest.raises(ExchangeError, match=r"as \.png or \.csv, got 'map\.gif'"):
         project.write_map(made, tmp_path / "map.gif")
+
+
+def test_no_group_calls_labelled_images_of_the_exam_unlabelled(project: Project) -> None:
+    project.annotate(dict.fromkeys(project.exam_keys(), "red"))
+    for by in ("label", "age"):
+        names = [group.name for group in project.map_colours(by, project.layout(None, "pca")).groups]
+        assert names[0] == "no label shown"
+        assert "unlabelled" not in names

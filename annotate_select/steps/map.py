@@ -1,6 +1,7 @@
 """What the map of the pool shows of each image: a group by label, prediction, certainty, batch or age of the label.
 
-The exam is never given away: its images look like unlabelled ones, and what was said of them is not shown.
+The exam is never given away: its images look like those without a label, and what was said of them is not shown. Both
+are one group, whose name is true of either.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = ["COLOURINGS", "Group", "MapColours", "Neighbour", "map_colours", "nei
 
 CERTAIN = (0.5, 0.7, 0.9, 0.99)  # where one group of certainty ends and the next begins
 AGES = ((1, "today"), (7, "this week"), (31, "this month"))  # days
+NO_LABEL = "no label shown"  # there is none, or it is the exam's
 MOST_BATCHES = 8  # shown one by one, the newest; older ones are one group
 
 
@@ -116,7 +118,7 @@ Colouring = Callable[[Home], tuple[list[Group], dict[int, int]]]  # the groups, 
 def _by_label(home: Home) -> tuple[list[Group], dict[int, int]]:
     classes = home.config.classes
     states = {"rejected": "not usable", "disputed": "disputed", "unsure": "unsure"}
-    groups = [Group("unlabelled", "none"), *(Group(name, "class") for name in classes)]
+    groups = [Group(NO_LABEL, "none"), *(Group(name, "class") for name in classes)]
     groups += [Group(name, "state") for name in states.values()]
     place = {name: number for number, name in enumerate(classes, start=1)}
     place_of_state = {state: len(classes) + number for number, state in enumerate(states, start=1)}
@@ -168,7 +170,7 @@ def _by_age(home: Home) -> tuple[list[Group], dict[int, int]]:
     now = datetime.now(UTC)
     found = {image_id: 1 + sum((now - at).days >= days for days, _ in AGES) for image_id, at in newest.items()}
     names = [*(name for _, name in AGES), "older"]
-    return [Group("unlabelled", "none"), *(Group(name, "step") for name in names)], found
+    return [Group(NO_LABEL, "none"), *(Group(name, "step") for name in names)], found
 
 
 COLOURINGS: dict[str, Colouring] = {

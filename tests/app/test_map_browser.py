@@ -214,7 +214,7 @@ def test_a_click_shows_the_image_and_what_is_most_like_it(page: Page, measured: 
 def test_the_exam_is_grey_and_no_word_gives_it_away(page: Page, measured: Project) -> None:
     layout = measured.layout()
     exam = {layout.ids[layout.keys.index(key)].item() for key in measured.exam_keys()}
-    expect(page.locator(".entry", has_text="unlabelled").locator(".n")).to_have_text("12")
+    expect(page.locator(".entry", has_text="no label shown").locator(".n")).to_have_text("12")
     grey = page.evaluate("[...window.__map.points.ids].filter((_, row) => window.__map.points.group[row] === 0)")
     assert set(grey) == exam
     assert "exam" not in page.locator(".map").inner_text().lower()

@@ -56,7 +56,7 @@ def test_all_points_come_in_one_buffer(client: TestClient, measured: Project) ->
     assert np.array_equal(points, layout.points)
     assert ids.tolist() == layout.ids.tolist()
     assert groups.tolist() == measured.map_colours("label", layout).values.tolist()
-    assert head["groups"][0] == {"name": "unlabelled", "kind": "none"}  # type: ignore[index]
+    assert head["groups"][0] == {"name": "no label shown", "kind": "none"}  # type: ignore[index]
 
 
 def test_the_exam_cannot_be_told_from_what_is_unlabelled(client: TestClient, measured: Project) -> None:
