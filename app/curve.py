@@ -15,7 +15,9 @@ from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.intervals import Interval
 
-__all__ = ["CLASS_COLUMNS", "chart", "chosen_cell", "class_rows", "confusion_table", "version_rows"]
+__all__ = ["CLASS_COLUMNS", "chart", "chosen_cell", "class_rows", "confusion_table", "curve_rows", "version_rows"]
+
+ON_THE_EXAM, CROSS_VALIDATED = "on the exam", "cross-validated, on labelled picks"
 
 CLASS_COLUMNS = {
     "labels": st.column_config.NumberColumn("Labels", help="Images whose label is this class"),
@@ -27,22 +29,13 @@ CLASS_COLUMNS = {
 
 
 def chart(rounds: Sequence[Round], audit: AuditReport | None = None) -> alt.LayerChart:
-    """Draw exam accuracy with its 95 % interval against labels; where there is no exam, cross-validated accuracy.
+    """Draw exam accuracy with its 95 % interval against labels, a line of its own for each measure.
 
-    With an audit, also what equally many picks and random images taught.
+    Where some model was not measured on the exam, or there is none, cross-validated accuracy is a second, dashed line:
+    it is of picked images, and the two cannot be read as one curve. With an audit, also what equally many picks and
+    random images taught.
     """
-    rows = [
-        {
-            "labels": one.labels,
-            "accuracy": one.accuracy if one.accuracy is not None else one.cv_accuracy,
-            "low": one.low,
-            "high": one.high,
-            "measured": "on the exam" if one.accuracy is not None else "cross-validated",
-            "model": one.model,
-        }
-        for one in rounds
-        if one.accuracy is not None or one.cv_accuracy is not None
-    ]
+    rows = curve_rows(rounds)
     x = alt.X(
         "labels:Q",
         title="labels trained on",
@@ -55,9 +48,25 @@ def chart(rounds: Sequence[Round], audit: AuditReport | None = None) -> alt.Laye
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
     band = base.mark_errorband(opacity=0.18).encode(y=alt.Y("low:Q", title="accuracy", scale=scale), y2="high:Q")
     bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
-    line = base.mark_line(point=alt.OverlayMarkDef(size=70, filled=True)).encode(y=y, tooltip=tips)
+    measures = alt.Scale(domain=[ON_THE_EXAM, CROSS_VALIDATED], range=[[1, 0], [5, 4]])
+    named = alt.Legend(orient="bottom", symbolType="stroke")
+    dashes = alt.StrokeDash("measured:N", title=None, scale=measures, legend=named)
+    line = base.mark_line(point=alt.OverlayMarkDef(size=70, filled=True)).encode(y=y, tooltip=tips, strokeDash=dashes)
     marks = [_compared(audit, x, y)] if audit is not None and audit.accuracy_audit is not None else []
     return alt.layer(band, bars, line, *marks).properties(height=300)
+
+
+def curve_rows(rounds: Sequence[Round]) -> list[dict[str, object]]:
+    """Return a row a point of the curves; each measure has its own, and cross-validation only where it is needed."""
+    on_exam = [_point(one, one.accuracy, ON_THE_EXAM) for one in rounds if one.accuracy is not None]
+    if len(on_exam) == len(rounds):
+        return on_exam
+    return on_exam + [_point(one, one.cv_accuracy, CROSS_VALIDATED) for one in rounds if one.cv_accuracy is not None]
+
+
+def _point(one: Round, accuracy: float | None, measured: str) -> dict[str, object]:
+    ends = {"low": one.low, "high": one.high} if measured == ON_THE_EXAM else {"low": None, "high": None}
+    return {"labels": one.labels, "accuracy": accuracy, **ends, "measured": measured, "model": one.model}
 
 
 def _compared(audit: AuditReport, x: alt.X, y: alt.Y) -> alt.Chart:
