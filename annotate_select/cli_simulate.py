@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from annotate_select.cli_output import Output, pass_output
+from annotate_select.words import counted
 
 __all__ = ["simulate"]
 
@@ -71,7 +72,7 @@ def simulate(
     summaries = curves.summaries(replays, measure)
     if picture is not None:
         write_whole(picture, curves.picture(replays, found.name, measure))
-    text = f"{found.name}: {len(found.labels):,} images, {len(found.classes)} classes, {seeds} seeds\n"
+    text = f"{found.text()}, {counted(seeds, 'seed')}\n"
     output.show(
         {"strategies": [asdict(one) for one in summaries], "replays": [asdict(one) for one in replays]},
         f"{text}{curves.markdown(summaries, measure)}\n\n{curves.by_budget(replays)}",

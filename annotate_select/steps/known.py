@@ -16,6 +16,7 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.words import counted, named, plain
 
 __all__ = ["Known", "known", "known_of_project"]
 
@@ -30,6 +31,17 @@ class Known:
     features: np.ndarray
     labels: np.ndarray
     classes: list[str]
+
+    def text(self) -> str:
+        """Say how much there is to replay with: classes are counted that have labels, whatever project.toml names."""
+        occur = len(np.unique(self.labels))
+        none = len(self.classes) - occur
+        without = f" ({named(self.without_label())} {'has' if none == 1 else 'have'} no label)" if none else ""
+        return f"{plain(self.name)}: {counted(len(self.labels))}, {counted(occur, 'class')}{without}"
+
+    def without_label(self) -> list[str]:
+        """Return the classes that no image has."""
+        return [name for number, name in enumerate(self.classes) if number not in self.labels]
 
 
 def known(source: Path, *, progress: Progress = silent) -> Known:
@@ -58,8 +70,8 @@ def known_of_project(home: Home, features: str | None = None) -> Known:
 def _checked(found: Known, source: Path) -> Known:
     if len(found.labels) < FEWEST or len(np.unique(found.labels)) < 2:
         raise SourceError(
-            f"{source} has {len(found.labels)} labelled images of {len(np.unique(found.labels))} classes; "
-            f"replaying needs at least {FEWEST} of 2"
+            f"{source} has {counted(len(found.labels), 'labelled image')} of "
+            f"{counted(len(np.unique(found.labels)), 'class')}; replaying needs at least {FEWEST} of 2"
         )
     return found
 
@@ -93,7 +105,7 @@ def _images(source: Path, progress: Progress) -> Known:
             kept.append(at)
         progress("decoding", at + 1, len(paths), "")
     if not kept:
-        raise SourceError(f"none of the {len(paths)} images of {source} can be read, such as {paths[0]}")
+        raise SourceError(f"none of the {counted(len(paths))} of {source} can be read, such as {paths[0]}")
     images = np.stack(pixels)
     features = Autoencoder(config).fit(images, progress).encode(images)
     classes, numbers = np.unique([rows[at].metadata["label"] for at in kept], return_inverse=True)
