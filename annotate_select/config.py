@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from annotate_select.errors import ConfigError, listed
 from annotate_select.files import write_whole
+from annotate_select.problems import COLOR, KEY, problems
+from annotate_select.words import named
 
 __all__ = [
     "FILE_NAME",
+    "LONGEST_CLASS",
     "RESERVED_KEYS",
     "ClassAbout",
     "Config",
@@ -35,7 +38,8 @@ FILE_NAME = "project.toml"
 # What app/keys.js does with these keys, it does in every project; and Streamlit would take c and r.
 RESERVED_KEYS = "suxzngbof/?+=-cr"
 
-ClassName = Annotated[str, Field(min_length=1, max_length=100)]
+LONGEST_CLASS = 100
+ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 
 
 class _Strict(BaseModel):
@@ -105,8 +109,8 @@ class LabelSettings(_Strict):
 class ClassAbout(_Strict):
     """What a person should know of a class, and how the app shows it; what is not given has a default."""
 
-    color: str | None = Field(default=None, pattern="^#[0-9a-fA-F]{6}$", description="such as #0072b2")
-    key: str | None = Field(default=None, pattern="^[!-~]$", description="chooses the class while labelling")
+    color: str | None = Field(default=None, pattern=COLOR, description="such as #0072b2")
+    key: str | None = Field(default=None, pattern=KEY, description="chooses the class while labelling")
     guideline: str | None = Field(default=None, min_length=1, max_length=10_000)
     examples: list[str] | None = Field(default=None, max_length=12, description="image keys")
 
@@ -144,7 +148,7 @@ class Config(_Strict):
         stripped = [name.strip() for name in classes]
         repeated = sorted({name for name in stripped if stripped.count(name) > 1})
         if repeated:
-            raise ValueError(f"classes must be distinct, got {listed(repeated)} more than once")
+            raise ValueError(f"classes must be distinct, got {named(repeated)} more than once")
         if "" in stripped:
             raise ValueError("a class needs a name, got an empty one")
         return stripped
@@ -165,7 +169,7 @@ class Config(_Strict):
             classes = info.data.get("classes", list(exam.pass_recall))
             unknown = [name for name in exam.pass_recall if name not in classes]
             if unknown:
-                raise ValueError(f"pass_recall: there is no class {listed(map(repr, unknown))}; {listed(classes)} are")
+                raise ValueError(f"pass_recall: there is no class {listed(map(repr, unknown))}; {named(classes)} are")
         return exam
 
     @field_validator("about")
@@ -174,7 +178,7 @@ class Config(_Strict):
         classes = info.data.get("classes", list(about))  # where they are wrong, that is the error
         unknown = [name for name in about if name not in classes]
         if unknown:
-            raise ValueError(f"there is no class {listed(map(repr, unknown))}; the classes are {listed(classes)}")
+            raise ValueError(f"there is no class {listed(map(repr, unknown))}; the classes are {named(classes)}")
         keys = [one.key for one in about.values() if one.key is not None]
         repeated = sorted({key for key in keys if keys.count(key) > 1})
         if repeated:
@@ -204,7 +208,7 @@ def validated(values: dict[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_problems(error)}") from error
+        raise ConfigError(f"{where}: {problems(error)}") from error
 
 
 def write(folder: Path, config: Config) -> None:
@@ -245,14 +249,3 @@ def _update(table: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
                     table[key][index] = item
         else:
             table[key] = value
-
-
-def _problems(error: ValidationError) -> str:
-    """Say of each problem which key it is in, what came, and what is allowed."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "the file"
-        message = problem["msg"].removeprefix("Value error, ")
-        got = f", got {problem['input']!r}" if problem["type"] not in ("missing", "value_error") else ""
-        lines.append(f"{key}: {message}{got}")
-    return "; ".join(lines)

@@ -92,9 +92,9 @@ def test_examples_are_images_of_the_pool_each_once(project: Project) -> None:
 @pytest.mark.parametrize(
     ("said", "wrong"),
     [
-        ({"color": "red"}, "about.ok.color: .*got 'red'"),
+        ({"color": "red"}, "about.ok.color: must be a colour as # and six digits .*, such as #0072b2, got 'red'"),
         ({"color": "#12345"}, "about.ok.color"),
-        ({"key": "ab"}, "about.ok.key"),
+        ({"key": "ab"}, "about.ok.key: must be one key: a letter a-z, a digit, or a sign such as ! or ;, got 'ab'"),
         ({"key": " "}, "about.ok.key"),
         ({"key": "é"}, "about.ok.key"),
         ({"key": "U"}, "the labelling page uses the key 'U' itself"),

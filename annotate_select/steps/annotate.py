@@ -10,13 +10,14 @@ from uuid import uuid4
 from annotate_select.annotations import classes as changes
 from annotate_select.annotations import events, images
 from annotate_select.annotations.events import Event, RecordOutcome
-from annotate_select.errors import AnnotationError, UnknownClasses, listed
+from annotate_select.errors import AnnotationError, ConfigError, UnknownClasses
 from annotate_select.exchange.plan import ImportPlan, plan_import
 from annotate_select.exchange.read import read_annotations
 from annotate_select.exchange.rows import AnnotationRow
 from annotate_select.files import digest
 from annotate_select.steps.classes import carried
 from annotate_select.steps.home import Home, now
+from annotate_select.words import counted, named
 
 __all__ = ["ImportReport", "add_class", "annotate", "change_class", "finish_changes", "import_file", "record"]
 
@@ -110,9 +111,11 @@ def change_class(home: Home, kind: str, old: str, new: str) -> None:
     """
     classes = home.config.classes
     if old not in classes:
-        raise UnknownClasses(f"the project has no class {old!r}; its classes are {listed(classes)}")
+        raise UnknownClasses(f"the project has no class {old!r}; its classes are {named(classes)}")
     if kind == "merge" and (new not in classes or new == old):
-        raise UnknownClasses(f"cannot merge {old!r} into {new!r}; choose another of the classes {listed(classes)}")
+        raise UnknownClasses(f"cannot merge {old!r} into {new!r}; choose another of the classes {named(classes)}")
+    if kind == "rename":
+        _require_name(new)
     if kind == "rename" and new in classes:
         raise UnknownClasses(f"{new!r} is a class already; to join the two, merge {old!r} into it")
     changes.record_change(home.db, kind, old, new)
@@ -140,11 +143,21 @@ def _marked(recall: float | dict[str, float] | None, old: str, new: str) -> floa
 
 
 def add_class(home: Home, name: str) -> None:
-    """Add a class at the end of the list."""
+    """Add a class at the end of the list. Raises ConfigError for what cannot be the name of one."""
     from annotate_select.config import validated
 
+    _require_name(name)
     values = {**home.config.model_dump(), "classes": [*home.config.classes, name]}
     home.save_config(validated(values, "project.toml"))
+
+
+def _require_name(name: str) -> None:
+    from annotate_select.config import LONGEST_CLASS
+
+    n = len(name.strip())
+    if not 0 < n <= LONGEST_CLASS:
+        got = repr(name) if n <= LONGEST_CLASS else f"{n:,}"
+        raise ConfigError(f"a class needs a name of 1 to {LONGEST_CLASS} characters, got {got}; give it another name")
 
 
 def _planned(
@@ -200,7 +213,8 @@ def _record(home: Home, plan: ImportPlan) -> list[str]:
         outcome = record(home, plan.events[start : start + CHUNK])
         if outcome.refused:
             raise AnnotationError(
-                f"{len(outcome.refused)} annotations were refused, the first: {outcome.refused[0][1]}"
+                f"{counted(len(outcome.refused), 'annotation', ('was', 'were'))} refused, the first: "
+                f"{outcome.refused[0][1]}"
             )
         acked += outcome.acked
     return acked
