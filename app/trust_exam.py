@@ -14,6 +14,7 @@ from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.pictures import confusion_picture, reliability_picture
+from annotate_select.words import counted
 
 __all__ = ["exam_panel"]
 
@@ -25,7 +26,10 @@ def exam_panel(project: Project) -> None:
     status = project.status()
     if status.exam_total:
         share = status.exam_labelled / status.exam_total
-        st.progress(share, text=f"{status.exam_labelled:,} of {status.exam_total:,} exam images have a label")
+        st.progress(
+            share,
+            text=f"{status.exam_labelled:,} of {counted(status.exam_total, 'exam image', ('has', 'have'))} a label",
+        )
     else:
         st.info("There is no exam yet; it is drawn when the project is prepared.")
     report = project.report()
@@ -40,6 +44,8 @@ def exam_panel(project: Project) -> None:
         delta_color="off", delta_arrow="off",
     )  # fmt: skip
     st.caption("With 95 % confidence its accuracy on images like these lies in this range.")
+    if report.macro_f1_note is not None:
+        st.caption(f"Macro F1 {report.macro_f1:.2f}. {sentence(report.macro_f1_note)}")
     _measured_again(project, project.outdated(report.model) if report.model else None, report.model)
     if report.verdict is None:
         st.caption("A pass mark, declared below, turns this into a verdict.")

@@ -11,6 +11,7 @@ from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.intervals import Interval
 from annotate_select.trust.pictures import confusion_picture, reliability_picture
 from annotate_select.trust.verdict import Mark
+from annotate_select.words import counted, named
 
 __all__ = ["exam_page"]
 
@@ -64,7 +65,7 @@ def _asked(record: ExamRecord) -> str:
     mark = record.mark
     rows = [
         ("project", f"{record.project} ({record.project_id})"),
-        ("classes", ", ".join(record.classes)),
+        ("classes", named(record.classes, len(record.classes))),
         ("question", f"how often model {record.report.model} is right on images like those of this project"),
         ("date of this report", record.signed_at),
         ("pass mark", _mark(mark) if mark else "none was declared"),
@@ -92,8 +93,8 @@ def _verdict(report: ExamReport) -> str:
 def _figures(report: ExamReport) -> str:
     right = sum(row[i] for i, row in enumerate(report.confusion))
     said = [
-        f"The model is right on {right:,} of {report.n:,} exam images, {report.accuracy:.1%}. With 95 % confidence it "
-        f"is right on {_range(report.interval)} of all images like these."
+        f"The model is right on {right:,} of {counted(report.n, 'exam image')}, {report.accuracy:.1%}. With 95 % "
+        f"confidence it is right on {_range(report.interval)} of all images like these."
     ]
     ends = report.macro_f1_interval
     said.append(
@@ -106,9 +107,9 @@ def _figures(report: ExamReport) -> str:
         said.append(f"A second estimate, {report.powered.text()}.")
     if report.active is not None:
         said.append(_sentence(report.active.text()))
-    said += [_sentence(note) for note in report.notes]
+    said += [_sentence(note) for note in (report.macro_f1_note, *report.notes) if note is not None]
     if report.unlabelled:
-        said.append(f"{report.unlabelled:,} more exam images have no label yet and do not count.")
+        said.append(f"{counted(report.unlabelled, 'more exam image', ('has', 'have'))} no label yet and not counted.")
     return _section("Figures", _list(said))
 
 
@@ -156,8 +157,8 @@ def _mistakes(record: ExamRecord, pictures: Mapping[str, str | None]) -> str:
     shown = [one for one in wrong if one.key in pictures]
     figures = "".join(_mistake(one, pictures[one.key]) for one in shown)
     words = (
-        f"<p>{len(wrong):,} exam images were answered wrongly; here are the {len(shown):,} of which the model was "
-        "surest. Whoever still labels images of this exam should not read this part.</p>"
+        f"<p>{counted(len(wrong), 'exam image', ('was', 'were'))} answered wrongly; here are the {len(shown):,} of "
+        "which the model was surest. Whoever still labels images of this exam should not read this part.</p>"
     )
     return _section("Mistakes", f'{words}<div class="mistakes">{figures}</div>')
 
@@ -175,20 +176,22 @@ def _drawn(drawn: Drawn) -> str:
         leak = "not known, for the training of this model was not recorded"
     elif drawn.learned_too_near:
         leak = (
-            f"{drawn.learned_too_near:,} of the {drawn.learned_from:,} images that the model learned from are of the "
-            "exam, of its groups or near-duplicates: the figures flatter"
+            f"{drawn.learned_too_near:,} of the {counted(drawn.learned_from or 0)} that the model learned from are of "
+            "the exam, of its groups or near-duplicates: the figures flatter"
         )
     else:
         leak = (
-            f"none of the {drawn.learned_from:,} images that the model learned from is of the exam, of its groups or a "
-            "near-duplicate"
+            f"none of the {counted(drawn.learned_from or 0)} that the model learned from is of the exam, of its "
+            "groups or a near-duplicate"
         )
     rows = [
-        ("size", f"{drawn.size:,} images, drawn at random from all that had not been labelled"),
+        ("size", f"{counted(drawn.size)}, drawn at random from all that had not been labelled"),
         ("drawn", times),
         (
             "groups",
-            f"{drawn.groups:,} groups have exam images; no image of them is trained on" if drawn.groups else "none",
+            f"{counted(drawn.groups, 'group', ('has', 'have'))} exam images; no image of them is trained on"
+            if drawn.groups
+            else "none",
         ),
         (
             "kept from training",
@@ -205,7 +208,7 @@ def _drawn(drawn: Drawn) -> str:
 def _draw(one: Mapping[str, Any]) -> str:
     said = f"{one['images']} images on {one['at']}, seed {one['seed']}"
     if "pool" in one:
-        said += f", from {one['pool']:,} images, each with a chance of {one['chance']:.2%}"
+        said += f", from {counted(one['pool'])}, each with a chance of {one['chance']:.2%}"
     if "strata" in one:
         said += f", evenly over {one['strata']} strata of the features {one['features']} ({one['features_digest']})"
     return said
@@ -215,7 +218,8 @@ def _rests(rests: Rests) -> str:
     rows = [
         (
             "model",
-            f"{rests.model}, trained {rests.trained_at}; {rests.labels:,} labels, digest {rests.labels_digest}",
+            f"{rests.model}, trained {rests.trained_at}; {counted(rests.labels, 'label')}, digest "
+            f"{rests.labels_digest}",
         ),
         *((name, f"SHA-256 {value}") for name, value in rests.files.items()),
         ("features", f"{rests.features}, definition {rests.features_digest}"),

@@ -13,10 +13,11 @@ from annotate_select.trust.active_testing import ActiveEstimate
 from annotate_select.trust.calibration import Calibration, calibration
 from annotate_select.trust.groups import Group, worst_groups
 from annotate_select.trust.intervals import Interval, share_interval
-from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval
+from annotate_select.trust.macro_f1 import macro_f1, macro_f1_interval, without_images
 from annotate_select.trust.powered import Powered, prediction_powered
 from annotate_select.trust.stratified import Design, Stratified, worth
 from annotate_select.trust.verdict import Verdict
+from annotate_select.words import counted
 
 __all__ = ["ClassReport", "ExamReport", "draw", "evaluate", "missing_share"]
 
@@ -70,17 +71,18 @@ class ExamReport:
     left_out: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def macro_f1_note(self) -> str | None:
+        """Which classes that images were taken for count in no macro F1, as the exam has none of them."""
+        return without_images([one.name for one in self.classes], self.confusion)
+
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        parts = {
-            "verdict": self.verdict,
-            "calibration": self.calibration,
-            "powered": self.powered,
-            "active": self.active,
-            "stratified": self.stratified,
-        }
+        names = ("verdict", "calibration", "powered", "active", "stratified")
+        parts = {name: getattr(self, name) for name in names}
         plain = {name: None if part is None else part.as_dict() for name, part in parts.items()}
-        return {**asdict(self), **plain, "groups": [one.as_dict() for one in self.groups]}
+        groups = [one.as_dict() for one in self.groups]
+        return {**asdict(self), **plain, "groups": groups, "macro_f1_note": self.macro_f1_note}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> ExamReport:
@@ -112,7 +114,7 @@ class ExamReport:
         which = "" if self.model is None else f"model {self.model}: "
         ends = self.macro_f1_interval
         lines = [
-            f"{which}accuracy {_percent(self.accuracy, self.interval)} on {self.n:,} exam images, macro F1 "
+            f"{which}accuracy {_percent(self.accuracy, self.interval)} on {counted(self.n, 'exam image')}, macro F1 "
             f"{self.macro_f1:.2f}{f' ({ends.low:.2f} to {ends.high:.2f})' if ends else ''}; intervals are 95 %"
         ]
         width = max(len("class"), *(len(one.name) for one in self.classes))
@@ -132,7 +134,7 @@ class ExamReport:
             count, i, j = max(wrong, key=lambda one: one[0])
             was, taken_for = self.classes[i], self.classes[j]
             notes.append(f"commonest mistake: {was.name} taken for {taken_for.name}, {count} of {was.n}")
-        notes += self.notes
+        notes += [one for one in (self.macro_f1_note, *self.notes) if one is not None]
         more = (self.stratified, self.calibration, self.powered, self.active)
         notes += [one.text() for one in more if one is not None]
         notes += [f"worse than on the rest: {one.text()}" for one in self.groups if one.worse]
@@ -141,7 +143,10 @@ class ExamReport:
         if self.marked_late is not None:
             notes.append(self.marked_late)
         if self.unlabelled:
-            notes.append(f"{self.unlabelled:,} exam images have no label yet; with them the intervals get narrower")
+            notes.append(
+                f"{counted(self.unlabelled, 'exam image', ('has', 'have'))} no label yet; with "
+                f"{'it' if self.unlabelled == 1 else 'them'} the intervals get narrower"
+            )
         return notes
 
 
@@ -200,7 +205,8 @@ def draw(
     rows = np.concatenate([before, order[free[order]]])
     if size > len(rows):
         raise ExamError(
-            f"an exam of {size} images was asked for, but only {len(rows)} of the {n} in the pool are available"
+            f"an exam of {counted(size)} was asked for, but only {len(rows)} of the {n} in the pool "
+            f"{'is' if len(rows) == 1 else 'are'} available"
             + (" (the rest is used for training, or excluded otherwise)" if free.sum() + len(before) < n else "")
             + "; ask for fewer or add images"
         )
@@ -236,7 +242,7 @@ def _require_half(rows: np.ndarray, groups: np.ndarray | None, n: int) -> None:
         with_groups = " and the groups they belong to" if len(names) < n else ""
         advice = f"ask for at most {fits}" if fits else "add more images"
         raise ExamError(
-            f"an exam of {len(rows)} images{with_groups} would keep {reserved[-1]} of {n} images from training, "
+            f"an exam of {counted(len(rows))}{with_groups} would keep {reserved[-1]} of {counted(n)} from training, "
             f"more than half; {advice}"
         )
 

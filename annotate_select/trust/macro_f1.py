@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from annotate_select.trust.intervals import Interval, wilson
+from annotate_select.words import counted, named
 
-__all__ = ["macro_f1", "macro_f1_interval"]
+__all__ = ["macro_f1", "macro_f1_interval", "without_images"]
 
 SMOOTHED = 0.5  # an image a class, spread over what it may be taken for: a perfect class then varies with the others
 
@@ -15,6 +18,24 @@ def macro_f1(confusion: np.ndarray) -> float:
     """Return the mean F1, 2 * right / (images + predictions), of the classes that have images in confusion (C, C)."""
     here = confusion.sum(axis=1) > 0
     return float(_f1(_shares(confusion, here)[0]).mean())
+
+
+def without_images(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str | None:
+    """Say which classes count in no macro F1 because the exam has none of them, though images were taken for them.
+
+    None where there is no such class: then macro F1 is what a reader takes it for.
+    """
+    predicted = np.asarray(confusion).sum(axis=0)
+    here = np.asarray(confusion).sum(axis=1) > 0
+    absent = [name for name, n, has in zip(names, predicted.tolist(), here.tolist(), strict=True) if n and not has]
+    if not absent:
+        return None
+    taken = int(predicted[~here].sum())
+    return (
+        f"macro F1 is over the {counted(int(here.sum()), 'class')} in the exam; {named(absent)} "
+        f"{'is' if len(absent) == 1 else 'are'} not in it, though {counted(taken, verbs=('was', 'were'))} taken for "
+        f"{'that' if len(absent) == 1 else 'these'}: the mistake counts for what the image is, and for nothing else"
+    )
 
 
 def macro_f1_interval(confusion: np.ndarray, confidence: float = 0.95) -> Interval:
