@@ -7,6 +7,7 @@ from pathlib import Path
 import creation
 import state
 import streamlit as st
+from instead import instead
 from panels import start_job
 
 from annotate_select.errors import AnnotateSelectError
@@ -63,7 +64,7 @@ def _added(project: Project, source: creation.Source, counter: str = "") -> None
     try:
         add(project, source())
     except AnnotateSelectError as error:
-        st.error(str(error))
+        st.error(instead(str(error)))
     else:
         if counter:
             state.count(counter)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import projects
+from instead import instead
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -48,11 +49,11 @@ def answered(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except RefusedError as error:
-            return JSONResponse({"error": str(error)}, error.status)
+            return JSONResponse({"error": instead(str(error))}, error.status)
         except (UnknownImages, ImageError) as error:
-            return JSONResponse({"error": str(error)}, 404)
+            return JSONResponse({"error": instead(str(error))}, 404)
         except AnnotateSelectError as error:  # a full disk, a locked database: the browser keeps its events and retries
-            return JSONResponse({"error": str(error)}, 503)
+            return JSONResponse({"error": instead(str(error))}, 503)
 
     return wrapped
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import state
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -92,7 +93,7 @@ def _done(act: state.Act, counter: str, text: str) -> None:
     try:
         act()
     except AnnotateSelectError as error:
-        st.error(str(error))
+        st.error(instead(str(error)))
         return
     state.say("success", text)
     state.count(counter)

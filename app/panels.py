@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import state
 import streamlit as st
+from instead import instead
 
 from annotate_select import strategies
 from annotate_select.errors import AnnotateSelectError
@@ -19,6 +20,8 @@ WHAT = {
     "prepare": "Preparing the project: learning what the images look like, drawing the exam, choosing the first batch",
     "next": "Training, and choosing the next batch",
     "train": "Training",
+    "embed": "Computing features",
+    "map": "Laying out the map",
 }
 
 
@@ -28,7 +31,7 @@ def need_project() -> Project:
     if project is None:
         st.info("No project is open yet.")
         st.page_link("app_pages/start.py", label="Open or make a project", icon=":material/folder_open:")
-        st.stop()
+        state.end_page()
     return project
 
 
@@ -44,7 +47,7 @@ def need_annotator(question: str, start: str) -> str:
                 help="Stored with every label. Two people who label together use two names.",
             )
             st.form_submit_button(start, type="primary", on_click=_take_name)
-        st.stop()
+        state.end_page()
     return state.annotator()
 
 
@@ -72,9 +75,9 @@ def job_panel(project: Project, *, every: float = 1.0) -> Job | None:
     if job.state == "running":
         st.fragment(_running, run_every=every)(project, job.id)
     elif job.state == "failed":
-        st.error(f"`{' '.join(job.command)}` stopped: {job.message}")
+        st.error(f"{_what(job).partition(':')[0].partition(',')[0]} stopped: {instead(job.message or '')}")
     elif st.session_state.pop("watched", False) and job.message:
-        st.success(job.message)
+        st.success(instead(job.message))
     return job
 
 
@@ -83,8 +86,12 @@ def _running(project: Project, job_id: str) -> None:
     job = project.job()
     if job is None or job.id != job_id or job.state != "running":
         st.rerun(scope="app")
-    st.write(f"**{WHAT.get(job.command[0], ' '.join(job.command))}**")
+    st.write(f"**{_what(job)}**")
     st.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=_pace(job))
+
+
+def _what(job: Job) -> str:
+    return WHAT.get(job.command[0], " ".join(job.command))
 
 
 def _pace(job: Job) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote
 
 import projects
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -19,12 +21,14 @@ from annotate_select.recent import recent_projects
 
 __all__ = [
     "Act",
+    "EndOfPage",
     "annotator",
     "begin",
     "close",
     "count",
     "count_of",
     "counted",
+    "end_page",
     "forget_annotator",
     "name_offered",
     "project",
@@ -37,6 +41,15 @@ __all__ = [
 LONGEST_NAME = 60
 
 Act = Callable[[], object]
+
+
+class EndOfPage(Exception):
+    """There is nothing more to show on this page; what runs the pages ends it."""
+
+
+def end_page() -> NoReturn:
+    """End the page here. Streamlit's own stop refuses to take "Opening" off the screen afterwards."""
+    raise EndOfPage
 
 
 def begin() -> None:
@@ -102,7 +115,7 @@ def name_offered() -> str:
 
 def say(kind: str, text: str) -> None:
     """Keep a message ("error" or "success") for the next run to show; there is one at a time."""
-    st.session_state["said"] = (kind, text)
+    st.session_state["said"] = (kind, instead(text))
 
 
 def said() -> tuple[str, str] | None:

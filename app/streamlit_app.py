@@ -50,6 +50,8 @@ opening = st.container(key="opening").empty()
 opening.html('<span role="status">Opening …</span>')
 try:
     page.run()
+except state.EndOfPage:
+    pass
 except AnnotateSelectError as error:  # such as a damaged model: nothing of the page can be shown, but how to go on
     st.error(sentence(str(error)))
 finally:

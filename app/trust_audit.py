@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from annotate_select.project import Project
+from annotate_select.words import counted
 
 __all__ = ["audit_panel"]
 
@@ -22,6 +23,8 @@ def audit_panel(project: Project) -> None:
         return
     number, found = compared
     st.write(f"With the labels of model {number}: {found.verdict}.")
-    labels = f"{found.n_picks:,} labelled picks and {found.n_audit:,} labelled random images"
-    models = f"; models of {found.size:,} labels each, measured on the exam, many times over" if found.size else ""
+    labels = f"{counted(found.n_picks, 'labelled pick')} and {counted(found.n_audit, 'labelled random image')}"
+    models = (
+        f"; models of {counted(found.size, 'label')} each, measured on the exam, many times over" if found.size else ""
+    )
     st.caption(f"{labels}{models}.")

@@ -11,6 +11,7 @@ from trust_looks import looked, paragraphs, sentence
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.steps.check_drift import Period
+from annotate_select.words import counted
 
 __all__ = ["drift_panel", "picks_panel"]
 
@@ -75,4 +76,4 @@ def _grow_exam(project: Project) -> None:
     except AnnotateSelectError as error:
         st.toast(sentence(str(error)))
         return
-    st.toast(f"The exam has {drawn.size:,} images now; {len(drawn.to_label):,} of them wait for a label.")
+    st.toast(f"The exam has {counted(drawn.size)} now, {len(drawn.to_label):,} to be labelled.")

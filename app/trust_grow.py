@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
+from annotate_select.words import counted
 
 __all__ = ["grow_exam"]
 
@@ -26,6 +28,6 @@ def grow_exam(project: Project, have: int) -> None:
         try:
             drawn = project.exam(have + int(more), stratify=stratify)
         except AnnotateSelectError as error:
-            st.error(str(error))
+            st.error(instead(str(error)))
             return
-        st.success(f"The exam has {drawn.size:,} images now, {len(drawn.to_label):,} of them wait to be labelled.")
+        st.success(f"The exam has {counted(drawn.size)} now, {len(drawn.to_label):,} to be labelled.")

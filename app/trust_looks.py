@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -36,6 +37,7 @@ def looked(
 
 def sentence(text: str) -> str:
     """Write words as a sentence."""
+    text = instead(text)
     return f"{text[:1].upper()}{text[1:].rstrip('.:')}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -42,7 +43,7 @@ def mark_form(project: Project) -> None:
         try:
             project.declare_mark(accuracy=_share(accuracy), recall=_share(recall), confidence=confidence)
         except AnnotateSelectError as error:
-            st.error(str(error))
+            st.error(instead(str(error)))
         else:
             st.rerun()
 

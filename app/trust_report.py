@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import state
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
@@ -40,7 +41,7 @@ def _write(project: Project, report: ExamReport, name: str) -> None:
         with st.spinner("Measuring, and writing the page …"):
             written = project.exam_report(signed_by=name, model=report.model)
     except AnnotateSelectError as error:
-        st.error(str(error))
+        st.error(instead(str(error)))
         return
     st.session_state["written_report"] = written.path
     st.caption(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import streamlit as st
+from instead import instead
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
+from annotate_select.words import counted
 
 __all__ = ["second_exam"]
 
@@ -25,7 +27,7 @@ def second_exam(project: Project) -> None:
         try:
             made = project.active_exam(int(n))
         except AnnotateSelectError as error:
-            st.error(str(error))
+            st.error(instead(str(error)))
             return
-        waiting = f"{len(made.to_label):,} of them wait to be labelled" if made.to_label else "all of them have a label"
-        st.success(f"{made.size:,} images, drawn by the doubts of model {made.model} from {made.pool:,}: {waiting}.")
+        waiting = f"{len(made.to_label):,} to be labelled" if made.to_label else "all of them have a label"
+        st.success(f"{counted(made.size)}, drawn by the doubts of model {made.model} from {made.pool:,}: {waiting}.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import state
 import streamlit as st
 from gallery import gallery
+from instead import instead
 from trust_looks import looked, sentence
 
 from annotate_select.errors import AnnotateSelectError
@@ -74,7 +75,7 @@ def _where(project: Project, found: ShortcutsReport) -> None:
         with st.spinner("Covering part after part …"):
             explained = project.explain(key)
     except AnnotateSelectError as error:
-        st.error(str(error))
+        st.error(instead(str(error)))
         return
     st.image(explained.drawn(), width=WIDTH, alt=f"where the model looks in {key}")
     st.caption(f"{sentence(explained.text())} Red: covered, this part takes most from the answer.")

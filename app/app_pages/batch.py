@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import state
 import streamlit as st
 from gallery import gallery
 from panels import job_panel, need_project, next_batch
@@ -39,7 +40,7 @@ with right:
     if not batches:
         st.info("No batch has been picked yet. A new project gets its first one when it is prepared.")
         st.page_link("app_pages/start.py", label="Prepare the project", icon=":material/folder_open:")
-        st.stop()
+        state.end_page()
     st.dataframe(
         [
             {

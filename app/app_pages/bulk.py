@@ -17,7 +17,7 @@ if not status.features:
         if status.images:
             st.button("Compute features", type="primary", key="bulk_embed", on_click=start_job, args=(project, "embed"))
         st.page_link("app_pages/start.py", label="Add images", icon=":material/folder_open:")
-    st.stop()
+    state.end_page()
 
 if bulk(project, annotator):
     state.forget_annotator()

@@ -15,7 +15,7 @@ if status.images == 0 or not (status.batches or status.exam_total):
     if job is None or job.state != "running":
         st.info("There is nothing to label yet: the project needs images and a first batch.")
         st.page_link("app_pages/start.py", label="Add images", icon=":material/folder_open:")
-    st.stop()
+    state.end_page()
 
 empty, leave = labeller(project, annotator)
 if leave:

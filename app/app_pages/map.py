@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import state
 import streamlit as st
+from instead import instead
 from map import show_map
 from panels import job_panel, need_project, start_job
 
@@ -20,7 +21,7 @@ if not status.features:
         if status.images:
             st.button("Compute features", type="primary", key="map_embed", on_click=start_job, args=(project, "embed"))
         st.page_link("app_pages/start.py", label="Add images", icon=":material/folder_open:")
-    st.stop()
+    state.end_page()
 
 default = project.config.select.features or ("autoencoder" if "autoencoder" in status.features else status.features[0])
 names = sorted(status.features, key=lambda name: name != default)
@@ -30,10 +31,10 @@ if len(names) > 1:
 try:
     better = "tsne" in project.layouts(features)
 except AnnotateSelectError as error:
-    st.warning(str(error))
+    st.warning(instead(str(error)))
     if features == "autoencoder" and (job is None or job.state != "running"):
         st.button("Compute features of what is new", key="map_embed", on_click=start_job, args=(project, "embed"))
-    st.stop()
+    state.end_page()
 
 method: str | None = "pca"
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):

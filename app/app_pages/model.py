@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import curve
+import state
 import streamlit as st
 from gallery import gallery
+from instead import instead
 from panels import job_panel, need_project
 from trust_looks import looked, sentence
 
 from annotate_select.errors import AnnotateSelectError
+from annotate_select.words import counted
 
 project = need_project()
 status = project.status()
@@ -20,7 +23,7 @@ if not rounds:
     st.write("Label images of at least two classes, then train and pick the next batch.")
     st.page_link("app_pages/label.py", label="Label", icon=":material/label:")
     st.page_link("app_pages/batch.py", label="Train and pick the next batch", icon=":material/playlist_add:")
-    st.stop()
+    state.end_page()
 
 numbers = [one.model for one in reversed(rounds)]
 number = st.selectbox("Version", numbers, format_func=lambda one: f"model {one}", key="version", width=220)
@@ -62,13 +65,16 @@ with right:
     st.subheader("Classes")
     st.dataframe(curve.class_rows(status, report), hide_index=True, width="stretch", column_config=curve.CLASS_COLUMNS)
     if report is not None and report.unlabelled:
-        st.caption(f"{report.unlabelled:,} exam images have no label yet; with them the intervals get narrower.")
+        st.caption(
+            f"{counted(report.unlabelled, 'exam image', ('has', 'have'))} no label yet; with "
+            f"{'it' if report.unlabelled == 1 else 'them'} the intervals get narrower."
+        )
     with st.expander("All versions"):
         st.dataframe(curve.version_rows(rounds), hide_index=True, width="stretch")
 
 if report is None:
     st.info("This model has not been measured on the exam. Label the exam's images, then train again.")
-    st.stop()
+    state.end_page()
 
 st.subheader("What is taken for what, on the exam")
 chosen = st.dataframe(
@@ -78,8 +84,8 @@ cell = curve.chosen_cell(chosen, report)
 try:
     answers = project.exam_answers(number)
 except AnnotateSelectError as error:
-    st.info(f"The images behind the figures cannot be shown: {error}")
-    st.stop()
+    st.info(f"The images behind the figures cannot be shown: {instead(str(error))}")
+    state.end_page()
 if cell is None:
     shown = [one for one in answers if one.label != one.predicted]
     st.caption(
@@ -87,7 +93,7 @@ if cell is None:
     )
 else:
     shown = [one for one in answers if (one.label, one.predicted) == cell]
-    st.caption(f"{len(shown):,} exam images of {cell[0]} that the model takes for {cell[1]}:")
+    st.caption(f"{counted(len(shown), 'exam image')} of {cell[0]} that the model takes for {cell[1]}:")
 gallery(
     project,
     [(one.image_id, f"**{one.label}** · model: {one.predicted}, {one.probability:.0%}") for one in shown],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import state
 import streamlit as st
+from instead import instead
 from labeller import labeller
 from panels import need_annotator, need_project
 
@@ -23,8 +24,8 @@ annotator = need_annotator("Who is reviewing?", "Start reviewing")
 try:
     counts = project.review_counts()
 except ConfigError as error:
-    st.error(str(error))
-    st.stop()
+    st.error(instead(str(error)))
+    state.end_page()
 listed = [name for name in LISTS if counts[name]]
 # Most projects have no rules; whoever has just decided the last such image stays there.
 shown = [name for name in LISTS if name != "rules" or counts[name] or st.session_state.get("review_list") == name]
@@ -32,7 +33,7 @@ shown = [name for name in LISTS if name != "rules" or counts[name] or st.session
 if not listed and "review_list" not in st.session_state:
     st.info("There is nothing to review: no disagreement, no doubt, nothing flagged, unsure or rejected.")
     st.page_link("app_pages/label.py", label="Label", icon=":material/label:")
-    st.stop()
+    state.end_page()
 
 what = st.segmented_control(
     "List",

@@ -9,12 +9,14 @@ import state
 import streamlit as st
 from adding import add, more_images, try_samples
 from class_forms import class_forms
+from instead import instead
+from next_steps import all_answered, next_page, show_answered
 from panels import job_panel, start_job
 
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.project import Project
 from annotate_select.recent import recent_projects
-from annotate_select.steps.status import Status
+from annotate_select.words import counted
 
 
 def open_folder(folder: str) -> None:
@@ -29,34 +31,29 @@ def show_current(project: Project) -> None:
     """Say where the open project stands, and offer the next step."""
     status = project.status()
     st.subheader(project.name)
-    st.caption(f"{project.root} · {status.images:,} images · {status.labelled:,} labelled")
-    st.write(f"Next: {status.advice.partition(': annotate-select')[0]}.")
+    st.caption(f"{project.root} · {counted(status.images)} · {status.labelled:,} labelled")
+    ready, answered = bool(status.batches and status.exam_total), all_answered(status)
+    if answered and not ready:  # there is nothing left to draw an exam or a batch from
+        show_answered(status)
+    else:
+        st.write(f"Next: {status.advice.partition(': annotate-select')[0]}.")
     if status.enough:
         st.caption(f"Is it enough? {status.enough[0].upper()}{status.enough[1:]}.")
     add_first = status.advice.startswith("add")
     job = job_panel(project)
     running = job is not None and job.state == "running"
-    if not running and status.images and not (status.batches and status.exam_total):
+    if not running and status.images and not ready and not answered:
         command = creation.prepare_command(status.images)
         st.button("Prepare for labelling", type="primary", key="prepare", on_click=start_job, args=(project, *command))
-    elif status.batches and not add_first:
+    elif status.batches and not add_first and not (answered and not ready):
         label, page = next_page(status)
         if st.button(label, type="primary", key="go_on", disabled=running):
             st.switch_page(page)
-    with st.expander("Add images", expanded=add_first):
+    with st.expander("Add images", expanded=add_first or (answered and not ready)):
         more_images(project, disabled=running)
     with st.expander("Classes: what each is, its colour and key"):
         class_forms(project)
     st.button("Close this project", on_click=state.close, key="close_project")
-
-
-def next_page(status: Status) -> tuple[str, str]:
-    """Return what the button to go on says, and the page it opens: what `status.advice` says is next."""
-    if status.to_label:
-        return "Start labelling", "app_pages/label.py"
-    if status.advice.startswith("measure"):
-        return "Measure the model", "app_pages/trust.py"
-    return "Train and pick the next batch", "app_pages/batch.py"
 
 
 def show_open() -> None:
@@ -82,7 +79,10 @@ def show_new() -> None:
     images = by_folder.text_input("Folder of images", key="new_images", placeholder="/path/to/images")
     if images.strip() and Path(images).expanduser().is_dir():
         n, whole = creation.count_images(Path(images).expanduser())
-        by_folder.caption(f"{'' if whole else 'more than '}{n:,} images there; they stay where they are")
+        by_folder.caption(
+            f"{'' if whole else 'more than '}{counted(n)} there; "
+            f"{'it stays where it is' if n == 1 else 'they stay where they are'}"
+        )
     uploads = by_upload.file_uploader(
         "Images", type=sorted(creation.SUFFIXES), accept_multiple_files=True, key="new_uploads"
     )
@@ -97,7 +97,7 @@ def show_new() -> None:
             if not later:
                 add(project, creation.save_uploads(project, uploads) if uploads else creation.check_folder(images))
         except AnnotateSelectError as error:
-            st.error(str(error))
+            st.error(instead(str(error)))
         else:
             st.rerun()
 
