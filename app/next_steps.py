@@ -26,7 +26,7 @@ def all_answered(status: Status) -> bool:
 
 def show_answered(status: Status) -> None:
     """Say that nothing is left to label, and what can be done with the labels."""
-    labelled = status.labelled >= status.images
+    labelled = status.labelled - status.absent >= status.images
     st.write("Every image has a label." if labelled else "Every image has a label, or was judged unsure or not usable.")
     if not status.exam_total:
         st.write("An exam, which says how good a model is, is drawn from images that nobody has labelled: add some.")

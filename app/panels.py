@@ -117,7 +117,7 @@ def _duration(seconds: float) -> str:
 def next_batch(project: Project, *, settings: bool) -> None:
     """Show the button that trains and picks the next batch; with `settings`, how many and by which strategy."""
     status = project.status()
-    left = _left_to_pick(status)
+    left = status.left
     if left == 0:
         st.caption("Every image has been picked or labelled: add more, or train on what there is.")
         _button(project, status, "Train", ["train"])
@@ -131,7 +131,9 @@ def next_batch(project: Project, *, settings: bool) -> None:
         strategy = columns[1].selectbox("Strategy", names, key="batch_strategy")
         st.caption(infos[strategy].summary)
     named = ["--strategy", strategy] if strategy else []
-    _button(project, status, "Train and pick the next batch", ["next", "--batch", str(n), *named])
+    # Asked for all, it takes what is left: some of these may prove too near to the exam.
+    size = [] if n == left <= project.config.select.n else ["-n", str(n)]
+    _button(project, status, "Train and pick the next batch", ["next", *size, *named])
 
 
 def _button(project: Project, status: Status, text: str, command: list[str]) -> None:
@@ -146,10 +148,3 @@ def _button(project: Project, status: Status, text: str, command: list[str]) -> 
         on_click=start_job,
         args=(project, *command),
     )
-
-
-def _left_to_pick(status: Status) -> int:
-    """Count the images that no batch, exam or label has touched."""
-    settled = sum(n for state, n in status.states.items() if state != "skipped")
-    measuring = status.exam_total - status.exam_labelled + status.active_total - status.active_labelled
-    return max(0, status.images - settled - status.waiting - measuring)

@@ -65,4 +65,4 @@ def test_a_renamed_class_is_no_new_word(project: Project, tmp_path: Path) -> Non
 def test_the_command_says_what_was_recorded_before(project: Project, tmp_path: Path) -> None:
     first = written(tmp_path / "1.csv", "0.png,a", "1.png,b")
     ran = [CliRunner().invoke(cli, ["-p", str(project.root), "import", str(first)]).output for _ in range(2)]
-    assert ran == ["recorded 2 of 2 rows\n", "recorded 0 of 2 rows; 2 were recorded before\n"]
+    assert ran == ["recorded 2 of 2 rows\n", "recorded 0 of 2 rows; 2 rows recorded before\n"]

@@ -12,8 +12,8 @@ from annotate_select.pool import reader
 from annotate_select.pool.fingerprint import fingerprinted
 from annotate_select.pool.parallel import in_order
 from annotate_select.pool.sources import Entry, read_source
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home
+from annotate_select.words import counted
 
 __all__ = ["rows_of_folder"]
 

@@ -14,6 +14,7 @@ from annotate_select.steps.basis import basis, outdated, read_stopping
 from annotate_select.steps.default_features import default_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, models
+from annotate_select.words import counted
 
 __all__ = ["Round", "Status", "rounds", "status"]
 
@@ -85,7 +86,7 @@ class Status:
             f"project   {self.name}",
             f"images    {self.images:,}" + (f" ({left_out} left out)" if left_out else ""),
             f"features  {', '.join(self.features) or 'none'}"
-            + (f"; {self.unseen:,} images have none yet" if self.unseen else ""),
+            + (f"; {counted(self.unseen, verbs=('has', 'have'))} none yet" if self.unseen else ""),
             f"labels    {self.labelled:,} ({classes}){gone}" + (f"; {other}" if other else ""),
             f"exam      {self.exam_labelled:,} of {self.exam_total:,} labelled",
             *(
@@ -195,9 +196,9 @@ def _advice(facts: Status, trained: list[TrainedModel]) -> str:
     if facts.exam_total == 0 and facts.left:
         return "draw the exam before anything is selected: annotate-select exam"
     if facts.to_label:
-        return f"label the {facts.to_label:,} images in the queue: annotate-select app"
+        return f"label the {counted(facts.to_label)} in the queue: annotate-select app"
     if facts.unseen:
-        return f"compute features of {facts.unseen:,} new images: annotate-select embed"
+        return f"compute features of {counted(facts.unseen, 'new image')}: annotate-select embed"
     if facts.batches == 0 and facts.left:
         return "choose the first batch: annotate-select select"
     known = trained[-1].labels + trained[-1].left_out if trained else 0

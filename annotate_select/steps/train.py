@@ -26,7 +26,7 @@ from annotate_select.steps.models import TrainedModel, load_model, model_folder,
 from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.steps.training_record import TrainingRecord, checksum, libraries, write_record
-from annotate_select.words import named
+from annotate_select.words import counted, named
 
 __all__ = ["TRAINERS", "Lesson", "TrainedModel", "models", "train"]
 
@@ -130,14 +130,11 @@ def train(
 def _check(classes: list[str], labels: np.ndarray, leaks: int) -> None:
     seen = [classes[i] for i in np.unique(labels)]
     if len(seen) < 2:
-        beside = f" (beside {leaks:,} labelled images too near to the exam to be learned from)" if leaks else ""
+        near = f" (beside {counted(leaks, 'labelled image')} too near to the exam to be learned from)"
+        beside = near if leaks else ""
         have = f"only {seen[0]!r} has labels" if seen else "no image outside the exam has a label"
         raise LearningError(
-<<<<<<< HEAD
-            f"training needs labels of at least two of the classes {listed(classes)}; {have}{beside}; label more first"
-=======
-            f"training needs labels of at least two of the classes {named(classes)}; {have}; label more first"
->>>>>>> b0207de (fix: counts agree with their nouns, and a name is one name)
+            f"training needs labels of at least two of the classes {named(classes)}; {have}{beside}; label more first"
         )
 
 
