@@ -123,7 +123,7 @@ def detection(name: str, data: Path, runs: int) -> list[str]:
                 for at, n in enumerate(LABELS):
                     some = order[:n]
                     nuisances = measured(gathered([files[row] for row in some.tolist()]))
-                    said = {one.nuisance.name for one in associations(nuisances, y[some], 2, seed=run) if one.found}
+                    said = {one.nuisance.name for one in associations(nuisances, y[some], seed=run) if one.found}
                     hits[at] += bool(said & traces)
                     others += len(said & unchanged)
             cells = " | ".join(f"{hit} of {runs}" for hit in hits)
@@ -158,7 +158,7 @@ def false_finds(name: str, data: Path, runs: int) -> str:
     wrong = total = 0
     for run in range(runs):
         dealt = np.random.default_rng((1, run)).permutation(labels)  # by other numbers than those the check draws
-        rows = associations(nuisances, dealt, n_classes, seed=run)
+        rows = associations(nuisances, dealt, seed=run)
         wrong += any(one.found for one in rows)
         total += sum(one.found for one in rows)
     return f"| {name} | {len(labels)} | {n_classes} | {len(nuisances)} | {wrong} of {runs} | {total} |"
@@ -168,7 +168,7 @@ def given_away(name: str, data: Path) -> str:
     """Return what a set's own labels are given away by."""
     nuisances, labels, n_classes = own_labels(name, data)
     classes = datasets.load(name, data).classes
-    rows = [one for one in associations(nuisances, labels, n_classes) if one.found]
+    rows = [one for one in associations(nuisances, labels) if one.found]
     told = [f"{one.nuisance.words} ({classes[one.told[0].number]} {100 * one.strength:.0f} %)" for one in rows[:3]]
     return f"| {name} | {n_classes} | {len(rows)} of {len(nuisances)} | {', '.join(told)} |"
 

@@ -53,7 +53,7 @@ def check_shortcuts(home: Home, features: str | None = None, *, progress: Progre
     labels, groups = state.labels[rows], None if state.groups is None else state.groups[rows]
     naming = [one.name for one in known if names_the_class(one, labels, names)]
     given = [one for one in known if one.name not in naming]
-    found = associations(given, labels, len(names), groups, seed=home.config.seed)
+    found = associations(given, labels, groups, seed=home.config.seed)
     sizes = np.bincount(state.labels[state.labels != UNLABELLED], minlength=len(names))
     keys = [state.keys[row] for row in rows.tolist()]
     shown = np.flatnonzero(~state.exam[rows])  # images of the exam are not shown with their labels

@@ -85,7 +85,6 @@ def enough(labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, int]:
 def associations(
     nuisances: Sequence[Nuisance],
     labels: np.ndarray,
-    n_classes: int,
     groups: np.ndarray | None = None,
     *,
     seed: int = 0,
@@ -93,9 +92,9 @@ def associations(
 ) -> list[Association]:
     """Return what each nuisance of n images says of their labels (n,), the strongest find first.
 
-    `labels` are class numbers below `n_classes`; classes that have none are passed over. `groups` (n,) integers keep
-    images together. A nuisance that is the same of all images says nothing and is left out. The one called `group` is
-    looked at image by image: that a group has one label is what it would show.
+    `labels` are class numbers; classes that have none are passed over. `groups` (n,) integers keep images together. A
+    nuisance that is the same of all images says nothing and is left out. The one called `group` is looked at image by
+    image: that a group has one label is what it would show.
     """
     rng = np.random.default_rng(seed)
     kept = np.sort(rng.permutation(len(labels))[:MOST_LABELS])

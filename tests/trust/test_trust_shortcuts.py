@@ -30,7 +30,7 @@ def test_planted_shortcuts_are_found_the_strongest_first() -> None:
         category("folder", [f"camera {one if rng.random() < 0.95 else 1 - one}" for one in y]),
         colour("border", np.stack([0.3 + 0.3 * y + 0.1 * rng.normal(size=200)] * 3, axis=1)),
     ]
-    rows = associations([*noise(rng, 200), *planted], y, 2)
+    rows = associations([*noise(rng, 200), *planted], y)
     assert set(found(rows)) == {"brightness", "folder", "border"}
     folder = next(one for one in rows if one.nuisance.name == "folder")
     said = np.array([int(name[-1]) for name in folder.cells.names])[folder.cells.number]
@@ -45,7 +45,7 @@ def test_one_class_of_many_that_is_told_is_named() -> None:
     rng = np.random.default_rng(1)
     y = rng.integers(0, 12, 600)
     marked = np.where(y == 7, 3.0, 0.0) + rng.normal(size=600)
-    rows = associations([*noise(rng, 600), number("stamp", marked)], y, 12)
+    rows = associations([*noise(rng, 600), number("stamp", marked)], y)
     assert found(rows)[0] == "stamp"
     assert rows[0].told[0].number == 7
     assert rows[0].told[0].accuracy > 0.85
@@ -56,7 +56,7 @@ def test_a_missing_value_may_be_what_gives_a_class_away() -> None:
     rng = np.random.default_rng(2)
     y = rng.integers(0, 2, 120)
     quality = np.where((y == 1) & (rng.random(120) < 0.8), np.nan, rng.normal(90, 3, 120))
-    assert found(associations([number("jpeg_quality", quality)], y, 2)) == ["jpeg_quality"]
+    assert found(associations([number("jpeg_quality", quality)], y)) == ["jpeg_quality"]
 
 
 def test_what_is_the_same_of_all_images_says_nothing() -> None:
@@ -66,9 +66,9 @@ def test_what_is_the_same_of_all_images_says_nothing() -> None:
         category("camera", [None] * 60),
         category("name", list(map(str, y * 0))),
     ]
-    assert associations(same, y, 2) == []
+    assert associations(same, y) == []
     # values that each image has alone are pooled, and say nothing either
-    assert associations([category("file", [f"{at}.jpg" for at in range(60)])], y, 2) == []
+    assert associations([category("file", [f"{at}.jpg" for at in range(60)])], y) == []
 
 
 @pytest.mark.parametrize("case", ["balanced", "rare", "many classes"])
@@ -81,7 +81,7 @@ def test_false_finds_stay_at_five_in_a_hundred(case: str) -> None:
             "rare": lambda rng: (np.arange(80) < 9).astype(int),
             "many classes": lambda rng: rng.integers(0, 6, 80),
         }[case](rng)
-        wrong += bool(found(associations(noise(rng, 80), y, 6, seed=seed, permutations=399)))
+        wrong += bool(found(associations(noise(rng, 80), y, seed=seed, permutations=399)))
     # all nuisances say nothing, so a run with any find is a false find; 5 of 100 and two and a half deviations
     assert wrong <= 10
 
@@ -95,8 +95,8 @@ def test_groups_that_share_label_and_nuisance_are_no_proof(mixed: float) -> None
         y = np.where(rng.random(120) < mixed, rng.integers(0, 2, 120), of_group[group])
         place = rng.normal(size=(20, 6))[group] + 0.3 * rng.normal(size=(120, 6))
         nuisances = [number(str(at), column) for at, column in enumerate(place.T)]
-        wrong += bool(found(associations(nuisances, y, 2, group, seed=seed, permutations=399)))
-        naive += bool(found(associations(nuisances, y, 2, seed=seed, permutations=399)))
+        wrong += bool(found(associations(nuisances, y, group, seed=seed, permutations=399)))
+        naive += bool(found(associations(nuisances, y, seed=seed, permutations=399)))
     assert wrong <= 8  # 3 are expected
     assert naive > 30  # image by image, chance would be called a find
 
@@ -110,7 +110,7 @@ def test_with_groups_a_shortcut_across_groups_is_found_and_the_group_itself_is_t
         category(GROUP, [f"patient {one}" for one in group]),
         number("noise", rng.normal(size=200)),
     ]
-    assert set(found(associations(nuisances, y, 2, group))) == {"brightness", GROUP}
+    assert set(found(associations(nuisances, y, group))) == {"brightness", GROUP}
 
 
 def test_labels_are_dealt_anew_in_whole_groups() -> None:
@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_answer_and_inputs_stay() -> None:
     rng = np.random.default_rng(5)
     y, nuisances = rng.integers(0, 3, 90), noise(rng, 90)
     before = y.copy()
-    first, second = (associations(nuisances, y, 3, seed=4, permutations=99) for _ in range(2))
+    first, second = (associations(nuisances, y, seed=4, permutations=99) for _ in range(2))
     assert [(one.nuisance.name, one.p) for one in first] == [(one.nuisance.name, one.p) for one in second]
     assert (y == before).all()
 
