@@ -26,7 +26,7 @@ __all__ = ["Job", "newest", "running", "start"]
 
 STARTING_SECONDS = 60.0  # how long a job may take to import what it needs and take its lock
 WRITE_EVERY = 0.5  # seconds between two writes of a job's progress
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[Path, subprocess.Popen[bytes]] = {}  # by the file of the job
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def start(root: Path, command: Sequence[str]) -> Job:
     if current is not None and current.state == "running":
         raise BusyError(f"`{' '.join(current.command)}` is running in this project; wait until it is done")
     identity = f"{time.time():.3f}"
-    file = _folder(root) / f"{identity}.json"
+    file = _file(root, identity)
     job = Job(identity, list(command), "running", 0, time.time(), stage="starting")
     _write(file, job)
     process = subprocess.Popen(
@@ -67,7 +67,7 @@ def start(root: Path, command: Sequence[str]) -> Job:
         start_new_session=True,
     )
     threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, whoever asks for the job then
-    _children[process.pid] = process
+    _children[file] = process
     return job
 
 
@@ -126,16 +126,17 @@ def _judged(root: Path, job: Job) -> Job:
     """A job that says it runs, but whose process holds no lock any more, was killed."""
     if job.state != "running" or _locked(root):
         return job
-    if job.stage == "starting" and time.time() - job.started_at < STARTING_SECONDS and not _ended(job):
+    if job.stage == "starting" and time.time() - job.started_at < STARTING_SECONDS and not _ended(root, job):
         return job
     return replace(
         job, state="failed", message="it was ended before it was done; start it again, it goes on where it was"
     )
 
 
-def _ended(job: Job) -> bool:
-    """Tell whether a process this one started, and that never took its lock, is gone."""
-    return bool(_children) and all(child.poll() is not None for child in _children.values())
+def _ended(root: Path, job: Job) -> bool:
+    """Tell whether the job's process is gone; of one that another process started, nobody here can tell."""
+    child = _children.get(_file(root, job.id))
+    return child is not None and child.poll() is not None
 
 
 def _locked(root: Path) -> bool:
@@ -150,6 +151,10 @@ def _locked(root: Path) -> bool:
 
 def _write(file: Path, job: Job) -> None:
     write_whole(file, json.dumps(asdict(job)))
+
+
+def _file(root: Path, identity: str) -> Path:
+    return _folder(root) / f"{identity}.json"
 
 
 def _folder(root: Path) -> Path:
