@@ -36,7 +36,7 @@ def answer(done: subprocess.CompletedProcess[str] | Result) -> dict[str, object]
 
 
 def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str]) -> None:
-    """In processes of their own, but for those that other tests start so: add, import, train and status."""
+    """In processes of their own, but for add, import, select, train, evaluate, status: other tests start these so."""
     root = tmp_path / "shop"
     classes = ",".join(sorted(set(truth.values())))
     made = answer(run("--json", "init", root, "--classes", classes, "--images", photos))
@@ -49,7 +49,7 @@ def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str
     label(tmp_path / "exam-labels.csv", list(exam["to_label"]), truth)  # type: ignore[call-overload]
     assert answer(invoke("--json", "-p", root, "import", tmp_path / "exam-labels.csv"))["recorded"] == 20
     first = answer(
-        run("--json", "-p", root, "select", "-n", "24", "--format", "csv,paths", "-o", tmp_path / "next.csv")
+        invoke("--json", "-p", root, "select", "-n", "24", "--format", "csv,paths", "-o", tmp_path / "next.csv")
     )
     keys = [pick["image"] for pick in first["picks"]]  # type: ignore[attr-defined]
     assert len(set(keys)) == 24
@@ -64,7 +64,7 @@ def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str
     label(tmp_path / "labels.csv", keys, truth)
     answer(invoke("--json", "-p", root, "import", tmp_path / "labels.csv", "--annotator", "ana"))
     assert answer(invoke("--json", "-p", root, "train"))["labels"] == 24
-    report = answer(run("--json", "-p", root, "evaluate"))
+    report = answer(invoke("--json", "-p", root, "evaluate"))
     assert report["n"] == 20
     status = answer(invoke("--json", "-p", root, "status"))
     assert (status["images"], status["labelled"], status["models"]) == (120, 44, 1)
