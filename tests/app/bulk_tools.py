@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from harness import CLASSES, write_coded
+from harness import CLASSES, Server, write_coded
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
@@ -67,6 +67,15 @@ def grouped_project(folder: Path, n: int, kinds: int, exam_size: int = 0) -> Pro
     return project
 
 
+def bulk_page(page: Page, server: Server, root: Path, annotator: str = "ana", n: int = 12) -> Page:
+    with Project.open(root) as project:
+        page.goto(f"{server.url}/bulk?project={project.id}&annotator={annotator}")
+    page.wait_for_function("() => window.__bulk")
+    if n != 60:
+        page.get_by_label("Images in a group").select_option(str(n))
+    return page
+
+
 def grid(page: Page) -> Locator:
     return page.locator(".bulk .grid")
 
@@ -110,3 +119,12 @@ def wait_painted(page: Page, n: int, other_than: list[int] | None = None) -> lis
     assert not set(numbers) & set(other_than or []), (numbers, other_than)
     page.wait_for_function("() => performance.now() - window.__bulk.shownAt > 450")  # a person looks first
     return numbers
+
+
+def click(page: Page, i: int, shift: bool = False) -> None:
+    """Take the i-th image out of the group, or back in."""
+    grid(page).locator(".cell").nth(i).click(modifiers=["Shift"] if shift else [])
+
+
+def refused(page: Page) -> int:
+    return int(page.locator(".bulk").get_attribute("data-refused-keys") or 0)

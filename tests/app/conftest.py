@@ -89,6 +89,26 @@ def server(state_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that do not kill it."""
+    made = Server(tmp_path_factory.mktemp("server") / "state")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One more, for the tests that do not kill it and ask its pages what they hold and where it lies."""
+    made = Server(tmp_path_factory.mktemp("telling") / "state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNOTATE_SELECT_DEBUG", "1")
+        made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)

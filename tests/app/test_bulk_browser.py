@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bulk_tools import cells, grid, grouped_project, on_screenshot, seen, wait_painted
+from bulk_tools import bulk_page, cells, click, grid, grouped_project, on_screenshot, refused, seen, wait_painted
 from harness import Server, stored
+from label_tools import standing, wait_saved
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.project import Project
@@ -19,61 +20,19 @@ pytestmark = pytest.mark.browser
 Visit = Callable[[], BrowserContext]
 
 
-@pytest.fixture(scope="session")
-def bulk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests here, with the handles that tests need."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANNOTATE_SELECT_DEBUG", "1")
-        server = Server(tmp_path_factory.mktemp("bulk-server") / "state")
-        server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def root(bulk_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(telling: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of 36 images of three kinds of 12: photograph i is of kind i % 3."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(bulk_server.state))
+    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(telling.state))
     grouped_project(tmp_path, 36, 3).close()
     remember(tmp_path / "project")
     return tmp_path / "project"
 
 
-def bulk_page(page: Page, server: Server, root: Path, annotator: str = "ana", n: int = 12) -> Page:
-    with Project.open(root) as project:
-        page.goto(f"{server.url}/bulk?project={project.id}&annotator={annotator}")
-    page.wait_for_function("() => window.__bulk")
-    if n != 60:
-        page.get_by_label("Images in a group").select_option(str(n))
-    return page
-
-
 @pytest.fixture
-def ana(bulk_server: Server, root: Path, visit: Visit) -> Page:
+def ana(telling: Server, root: Path, visit: Visit) -> Page:
     """A page on which ana labels groups of 12."""
-    return bulk_page(visit().new_page(), bulk_server, root)
-
-
-def standing(root: Path, annotator: str = "ana") -> dict[int, str]:
-    """Return what stands of each photograph, by its number."""
-    events = stored(root, annotator)
-    return {int(Path(one.key).stem): one.label or one.kind for one in events if one.kind != "undo" and not one.undone}
-
-
-def wait_saved(page: Page) -> None:
-    expect(page.locator(".saved")).to_have_text("all saved", timeout=60_000)
-
-
-def cell(page: Page, i: int) -> object:
-    return grid(page).locator(".cell").nth(i)
-
-
-def click(page: Page, i: int, shift: bool = False) -> None:
-    grid(page).locator(".cell").nth(i).click(modifiers=["Shift"] if shift else [])
-
-
-def refused(page: Page) -> int:
-    return int(page.locator(".bulk").get_attribute("data-refused-keys") or 0)
+    return bulk_page(visit().new_page(), telling, root)
 
 
 def test_a_key_labels_exactly_what_is_in(ana: Page, root: Path) -> None:
@@ -100,11 +59,11 @@ def test_a_key_labels_exactly_what_is_in(ana: Page, root: Path) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180), (600, 960)])
 def test_what_counts_as_seen_is_on_the_screen(
-    bulk_server: Server, root: Path, visit: Visit, width: int, height: int
+    telling: Server, root: Path, visit: Visit, width: int, height: int
 ) -> None:
     page = visit().new_page()
     page.set_viewport_size({"width": width, "height": height})
-    bulk_page(page, bulk_server, root)
+    bulk_page(page, telling, root)
     page.get_by_label("Size of the images").fill("200")
     page.wait_for_function("() => window.__bulk?.grid.chosen.length > 0")
     page.wait_for_function("() => performance.now() - window.__bulk.shownAt > 1500")
@@ -183,9 +142,9 @@ def test_labels_wait_for_the_server_through_a_reload(ana: Page, root: Path) -> N
     assert standing(root) == {}
 
 
-def test_an_image_that_cannot_be_shown_is_not_labelled(bulk_server: Server, root: Path, visit: Visit) -> None:
+def test_an_image_that_cannot_be_shown_is_not_labelled(telling: Server, root: Path, visit: Visit) -> None:
     (root.parent / "photos" / "0004.png").write_bytes(b"this is no image")
-    page = bulk_page(visit().new_page(), bulk_server, root)
+    page = bulk_page(visit().new_page(), telling, root)
     shown: list[int] = []
     labelled: set[int] = set()
     for _ in range(3):
@@ -201,8 +160,8 @@ def test_an_image_that_cannot_be_shown_is_not_labelled(bulk_server: Server, root
     assert standing(root) == dict.fromkeys(labelled, "ok")
 
 
-def test_what_was_never_on_screen_is_not_labelled(bulk_server: Server, root: Path, visit: Visit) -> None:
-    page = bulk_page(visit().new_page(), bulk_server, root)
+def test_what_was_never_on_screen_is_not_labelled(telling: Server, root: Path, visit: Visit) -> None:
+    page = bulk_page(visit().new_page(), telling, root)
     wait_painted(page, 12)
     page.get_by_label("Size of the images").fill("320")
     page.keyboard.press("s")  # the next group comes in that size
@@ -302,11 +261,11 @@ def test_prediction_says_what_is_missing(ana: Page) -> None:
     wait_painted(ana, 12)
 
 
-def test_prediction_shows_a_class_with_its_certainty(bulk_server: Server, root: Path, visit: Visit) -> None:
+def test_prediction_shows_a_class_with_its_certainty(telling: Server, root: Path, visit: Visit) -> None:
     with Project.open(root) as project:
         project.annotate({f"{number:04}.png": ["ok", "crack", "dent"][number % 3] for number in range(9)})
         project.train()
-    page = bulk_page(visit().new_page(), bulk_server, root)
+    page = bulk_page(visit().new_page(), telling, root)
     wait_painted(page, 9)
     page.get_by_role("button", name="Prediction").click()
     page.get_by_label("Class", exact=True).select_option("crack")
@@ -316,13 +275,13 @@ def test_prediction_shows_a_class_with_its_certainty(bulk_server: Server, root: 
     assert all(text.endswith(" %") for text in page.locator(".score").all_text_contents())
     page.keyboard.press("2")
     wait_saved(page)
-    assert standing(root) == dict.fromkeys(numbers, "crack")
+    assert standing(root, "ana") == dict.fromkeys(numbers, "crack")
 
 
-def test_two_tabs_of_one_annotator_never_label_twice(bulk_server: Server, root: Path, visit: Visit) -> None:
+def test_two_tabs_of_one_annotator_never_label_twice(telling: Server, root: Path, visit: Visit) -> None:
     context = visit()
-    one = bulk_page(context.new_page(), bulk_server, root)
-    two = bulk_page(context.new_page(), bulk_server, root)
+    one = bulk_page(context.new_page(), telling, root)
+    two = bulk_page(context.new_page(), telling, root)
     first = wait_painted(two, 12)
     one.bring_to_front()
     assert wait_painted(one, 12) == first
@@ -338,12 +297,12 @@ def test_two_tabs_of_one_annotator_never_label_twice(bulk_server: Server, root: 
     assert not set(wait_painted(two, 12)) & set(first)
 
 
-def test_two_annotators_never_see_the_same_images(bulk_server: Server, root: Path, visit: Visit) -> None:
-    ana = bulk_page(visit().new_page(), bulk_server, root)
+def test_two_annotators_never_see_the_same_images(telling: Server, root: Path, visit: Visit) -> None:
+    ana = bulk_page(visit().new_page(), telling, root)
     mine = wait_painted(ana, 12)
     ana.wait_for_function("() => window.__bulk.supply.queue.length === 1")
     stock = ana.evaluate("window.__bulk.supply.queue[0].images.map(({ key }) => Number(key.slice(0, 4)))")
-    bob = bulk_page(visit().new_page(), bulk_server, root, annotator="bob")
+    bob = bulk_page(visit().new_page(), telling, root, annotator="bob")
     theirs = wait_painted(bob, 12)
     assert sorted([*mine, *stock, *theirs]) == list(range(36))
     bob.keyboard.press("1")
@@ -353,4 +312,4 @@ def test_two_annotators_never_see_the_same_images(bulk_server: Server, root: Pat
     ana.keyboard.press("2")
     assert sorted(wait_painted(ana, 12, other_than=mine)) == sorted(stock)
     wait_saved(ana)
-    assert standing(root) == dict.fromkeys(mine, "crack")
+    assert standing(root, "ana") == dict.fromkeys(mine, "crack")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harness import Server, make_project, stored, write_coded
+from label_tools import label_page, number_of, press_each, shown, standing, wait_number, wait_saved, wait_shown
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
-from test_browser import label_page, number_of, press_each, shown, standing, wait_number, wait_saved, wait_shown
 
 from annotate_select.project import Project
 from annotate_select.recent import remember
@@ -17,15 +17,6 @@ from annotate_select.recent import remember
 pytestmark = pytest.mark.browser
 
 Visit = Callable[[], BrowserContext]
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests here."""
-    server = Server(tmp_path_factory.mktemp("server") / "state")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

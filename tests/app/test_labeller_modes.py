@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from harness import CLASSES, Server, make_project, stored
+from label_tools import label_page, number_of, press_away, seen, shown, standing, wait_number, wait_saved, wait_shown
 from playwright.sync_api import BrowserContext, Page, expect
-from test_browser import label_page, number_of, press_away, seen, shown, standing, wait_number, wait_saved, wait_shown
 
 from annotate_select.annotations.events import Event
 from annotate_select.project import Project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from secrets import token_hex
 import numpy as np
 import pytest
 from harness import Server, stored
+from label_tools import wait_saved
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -25,21 +26,10 @@ pytestmark = pytest.mark.browser
 Visit = Callable[[], BrowserContext]
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests that do not kill it; its pages let a test ask where points lie."""
-    server = Server(tmp_path_factory.mktemp("server") / "state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANNOTATE_SELECT_DEBUG", "1")
-        server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def known(measured: Project, shared: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project that the shared server finds: 48 labelled images, of which 12 are the exam's, and a model."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
+def known(measured: Project, telling: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that the server finds: 48 labelled images, of which 12 are the exam's, and a model."""
+    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(telling.state))
     measured.id = token_hex(16)  # all copies of the template have one id, and the server would find the first of them
     with closing(sqlite3.connect(measured.root / "annotations.db")) as db, db:
         db.execute("UPDATE settings SET value = ? WHERE key = 'project'", [measured.id])
@@ -48,9 +38,9 @@ def known(measured: Project, shared: Server, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def page(known: Project, shared: Server, visit: Visit) -> Page:
+def page(known: Project, telling: Server, visit: Visit) -> Page:
     """Ana's map."""
-    return opened(visit().new_page(), shared, known)
+    return opened(visit().new_page(), telling, known)
 
 
 def opened(page: Page, server: Server, project: Project, annotator: str = "ana") -> Page:
@@ -112,10 +102,6 @@ def act(page: Page, name: str) -> None:
 
 def by_ana(project: Project) -> list[StoredEvent]:
     return stored(project.root, "ana")
-
-
-def wait_saved(page: Page) -> None:
-    expect(page.locator(".saved")).to_have_text("all saved")
 
 
 def test_a_project_without_features_says_what_to_do(project: Project, server: Server, visit: Visit) -> None:
@@ -291,8 +277,8 @@ def test_zooming_and_moving_keep_the_lasso_true(page: Page, measured: Project) -
     assert sorted(chosen_ids(page)) == sorted(layout.ids[within(places, centre, radius)].tolist())
 
 
-def test_without_a_name_the_map_is_to_look_at(known: Project, shared: Server, visit: Visit) -> None:
-    page = opened(visit().new_page(), shared, known, annotator="")
+def test_without_a_name_the_map_is_to_look_at(known: Project, telling: Server, visit: Visit) -> None:
+    page = opened(visit().new_page(), telling, known, annotator="")
     places = on_screen(page, known.layout())
     lasso(page, *circle(places, 3))
     expect(page.get_by_text("Give your name on the Label page")).to_be_visible()
@@ -322,11 +308,11 @@ def test_labels_wait_for_a_server_that_is_away(
 
 @pytest.mark.parametrize("colour_scheme", ["light", "dark"])
 def test_points_are_drawn_in_the_colours_of_the_theme(
-    known: Project, shared: Server, visit: Visit, colour_scheme: str, tmp_path: Path
+    known: Project, telling: Server, visit: Visit, colour_scheme: str, tmp_path: Path
 ) -> None:
     page = visit().new_page()
     page.emulate_media(color_scheme=colour_scheme)  # type: ignore[arg-type]
-    opened(page, shared, known)
+    opened(page, telling, known)
     page.wait_for_timeout(300)
 
     file = tmp_path / "map.png"

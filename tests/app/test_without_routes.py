@@ -11,11 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bulk_tools import cells, grid, grouped_project, wait_painted
+from bulk_tools import bulk_page, cells, grid, grouped_project, wait_painted
 from harness import PlainServer, make_project, stored
+from label_tools import (
+    assert_on_the_image_seen,
+    label_page,
+    labels_of,
+    press_each,
+    pressed,
+    standing,
+    wait_saved,
+    wait_shown,
+)
 from playwright.sync_api import BrowserContext, expect
-from test_browser import assert_on_the_image_seen, label_page, labels_of, press_each, pressed, wait_saved, wait_shown
-from test_bulk_browser import bulk_page, standing
 from test_map_browser import act, chosen_ids, lasso, opened
 
 from annotate_select.project import Project
