@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import projects
 import pytest
 from harness import make_project, write_coded
+from page_tools import errors, nothing_open, opened, words
 from PIL import Image, ImageEnhance
-from test_pages import errors, opened, words
 
 from annotate_select.project import Project
 
-
-@pytest.fixture(autouse=True)
-def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projects, "_open", {})
+__all__ = ["nothing_open"]  # a fixture that every test here uses
 
 
 @pytest.fixture

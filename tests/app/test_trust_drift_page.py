@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from page_tools import errors, nothing_open, opened, words
 from PIL import Image
 from sqlalchemy import text
-from test_pages import errors, nothing_open, opened, words
 
 from annotate_select.project import Project
 

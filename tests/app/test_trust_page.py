@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from test_pages import errors, nothing_open, opened, words
+from page_tools import errors, nothing_open, opened, words
 
 from annotate_select.annotations.events import Event, current_annotations, record
 from annotate_select.annotations.exam import exam_ids
