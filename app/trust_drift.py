@@ -76,4 +76,6 @@ def _grow_exam(project: Project) -> None:
     except AnnotateSelectError as error:
         st.toast(sentence(str(error)))
         return
-    st.toast(f"The exam has {counted(drawn.size)} now, {len(drawn.to_label):,} to be labelled.")
+    waiting = len(drawn.to_label)
+    wait = "waits" if waiting == 1 else "wait"
+    st.toast(f"The exam has {counted(drawn.size)} now; {waiting:,} of them {wait} for a label.")

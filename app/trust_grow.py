@@ -30,4 +30,6 @@ def grow_exam(project: Project, have: int) -> None:
         except AnnotateSelectError as error:
             st.error(instead(str(error)))
             return
-        st.success(f"The exam has {counted(drawn.size)} now, {len(drawn.to_label):,} to be labelled.")
+        waiting = len(drawn.to_label)
+        wait = "waits" if waiting == 1 else "wait"
+        st.success(f"The exam has {counted(drawn.size)} now, {waiting:,} of them {wait} to be labelled.")

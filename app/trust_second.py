@@ -29,5 +29,7 @@ def second_exam(project: Project) -> None:
         except AnnotateSelectError as error:
             st.error(instead(str(error)))
             return
-        waiting = f"{len(made.to_label):,} to be labelled" if made.to_label else "all of them have a label"
+        left = len(made.to_label)
+        wait = "waits" if left == 1 else "wait"
+        waiting = f"{left:,} of them {wait} to be labelled" if left else "all of them have a label"
         st.success(f"{counted(made.size)}, drawn by the doubts of model {made.model} from {made.pool:,}: {waiting}.")

@@ -72,7 +72,7 @@ def test_features_that_miss_an_image_are_one_warning(measured: Project, started:
     Image.new("RGB", (20, 20), "red").save(measured.root.parent / "photos" / "new.png")
     measured.add()
     at = opened(measured)
-    assert "have no features 'autoencoder' yet" in at.warning[0].value
+    assert "1 of 49 images has no features 'autoencoder' yet" in at.warning[0].value
     at.button(key="map_embed").click().run()
     assert started == [("embed",)]
 

@@ -130,7 +130,7 @@ def test_the_trust_page_makes_the_exam_larger_by_chance_or_evenly_over_kinds(pro
     at.checkbox(key="grow_evenly").check().run()
     at.button(key="grow_exam").click().run()
     (error,) = errors(at)
-    assert "annotate-select embed" in error
+    assert 'make them on the Map page ("Compute features")' in error
     project.embed()
     at.button(key="grow_exam").click().run()
     assert errors(at) == []
@@ -183,7 +183,8 @@ def test_labels_kept_out_for_the_exam_are_named_where_training_is_begun_and_look
     about = json.loads(path.read_text())
     leak = {"key": "a.png", "exam_key": "b.png", "why": "near-duplicate", "cosine": 0.99}
     path.write_text(json.dumps({**about, "left_out": 5, "leaks": [leak]}))
-    told = "too near to the exam: a.png (near-duplicate of b.png) and 4 more (annotate-select check leaks)"
+    told = "too near to the exam: a.png (near-duplicate of b.png) and 4 more (see the Model page "
+    told += '("Show all that are left out"))'
     assert told in words(opened("batch", measured))
     at = opened("model", measured)
     assert told in words(at)
