@@ -95,7 +95,9 @@ def test_what_is_labelled_by_others_meanwhile_is_said(client: TestClient, groupe
 def test_prediction_needs_a_model_and_says_so(client: TestClient, grouped: Project) -> None:
     answer = ask(client, by="prediction", of="ok")
     assert answer.status_code == 409
-    assert answer.json()["error"] == "there is no model yet; train one with `annotate-select train`"
+    assert answer.json()["error"] == (
+        'there is no model yet; train one on the Batch page ("Train and pick the next batch")'
+    )
     grouped.annotate({f"{number:04}.png": ["ok", "crack"][number % 2] for number in range(8)})
     grouped.train()
     body = ask(client, by="prediction", of="crack").json()
@@ -143,4 +145,4 @@ def test_without_features_it_says_what_to_do(client: TestClient, tmp_path: Path)
         projects.keep(bare)
         answer = ask(client, f"{bare.id}.{bare.token('ana')}")
     assert answer.status_code == 409
-    assert "embed" in answer.json()["error"]
+    assert 'the Map page ("Compute features")' in answer.json()["error"]

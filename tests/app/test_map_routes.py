@@ -98,7 +98,7 @@ def test_without_features_the_answer_says_what_to_do(project: Project, monkeypat
         for path in ("points", "near/1"):
             answer = client.get(f"/api/map/{path}")
             assert answer.status_code == 409
-            assert "annotate-select embed" in answer.json()["error"]
+            assert 'the Map page ("Compute features")' in answer.json()["error"]
 
 
 def test_neighbours_come_nearest_first(client: TestClient, measured: Project) -> None:
