@@ -14,9 +14,9 @@ from annotate_select.errors import SourceError, listed
 from annotate_select.pool.inspect import inspect_many
 from annotate_select.pool.sources import Entry, Source, read_source
 from annotate_select.progress import Progress, silent
-from annotate_select.selection.reasons import counted
 from annotate_select.steps.home import Home
 from annotate_select.steps.vanished import require_reachable, still_there, take_out
+from annotate_select.words import counted
 
 __all__ = ["AddReport", "add"]
 
@@ -49,10 +49,12 @@ class AddReport:
             lines.append(f"updated the group, time or metadata of {self.updated:,}")
         if self.duplicates:
             pairs = listed((f"{key} = {original}" for key, original in self.duplicates), most=5)
-            lines.append(f"{len(self.duplicates):,} exact duplicates left out: {pairs}")
+            lines.append(f"{counted(len(self.duplicates), 'exact duplicate')} left out: {pairs}")
         if self.replaced:
             names = listed(self.replaced, most=5)
-            lines.append(f"{len(self.replaced):,} files had changed; labels stay with the old content: {names}")
+            lines.append(
+                f"{counted(len(self.replaced), 'file')} had changed; labels stay with the old content: {names}"
+            )
         if self.moved:
             pairs = listed((f"{before} to {now}" for before, now in self.moved), most=5)
             lines.append(f"{counted(len(self.moved))} moved, with all that was said of them: {pairs}")

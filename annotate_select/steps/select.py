@@ -27,6 +27,7 @@ from annotate_select.steps.new_ground import Emphasis, emphasis
 from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
 from annotate_select.steps.standing import Standing, standing
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
+from annotate_select.words import counted
 
 __all__ = ["Batch", "Pick", "select", "stored_batch"]
 
@@ -188,7 +189,7 @@ def _again(
         for row, score in list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))[:most]
     ]
     alone = ", which wait for a second annotator" if again and found.people < 2 else ""
-    return again, f"{len(again):,} second opinions{alone}"
+    return again, f"{counted(len(again), 'second opinion')}{alone}"
 
 
 def _require_some(now: Standing, reserved: np.ndarray, free: np.ndarray) -> None:
@@ -197,7 +198,7 @@ def _require_some(now: Standing, reserved: np.ndarray, free: np.ndarray) -> None
         return
     kept = reserved & now.in_pool
     raise SelectionError(
-        f"nothing is left to choose: of {int(now.in_pool.sum()):,} images {int((now.settled & now.in_pool).sum()):,} "
+        f"nothing is left to choose: of {counted(int(now.in_pool.sum()))} {int((now.settled & now.in_pool).sum()):,} "
         f"have been judged, {int((now.waiting & now.in_pool).sum()):,} wait in the queue, and the exam keeps "
         f"{int((kept & ~now.settled & ~now.waiting).sum()):,} more to itself (its own, their groups and what is too "
         "near to them); add images: `annotate-select add FOLDER`"

@@ -94,7 +94,7 @@ class Status:
                 if self.active_total
                 else []
             ),
-            f"batches   {self.batches:,}, {self.waiting:,} picks still to label",
+            f"batches   {self.batches:,}, {counted(self.waiting, 'pick')} still to label",
             f"models    {self.models:,}"
             + (f", newest {self.accuracy:.1%} on the exam" if self.accuracy is not None else "")
             + (f", but {self.outdated}" if self.outdated else ""),
