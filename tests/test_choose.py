@@ -201,7 +201,7 @@ def test_the_time_is_the_users_and_ends_the_trials(
 ) -> None:
     monkeypatch.setattr(module, "NEEDED", ())
     assert [one.encoder for one in project.choose_encoder(seconds=90).trials] == names(project)
-    assert "would take 1 minutes" in project.choose_encoder(seconds=59).because
+    assert "would take 1 minute" in project.choose_encoder(seconds=59).because
     found = project.choose_encoder(seconds=1e-9)
     assert len(found.trials) == 1
     assert found.because.endswith("; no time was left to try efficientnet_lite0, autoencoder:joint")

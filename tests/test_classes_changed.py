@@ -100,7 +100,9 @@ def test_new_images_are_called_by_the_classes_of_today(project: Project, photos:
     both = then.probabilities["Longsleeve"] + then.probabilities["T-Shirt"]
     assert now.probabilities["T-Shirt"] == pytest.approx(both, abs=2e-6)
     assert now.probabilities["Bag"] == 0.0
-    assert (tmp_path / "said.csv").read_text().splitlines()[0].split(",")[4:] == project.classes
+    assert (tmp_path / "said.csv").read_text().splitlines()[0].split(",")[4:] == [
+        f"p({name})" for name in project.classes
+    ]
 
 
 def test_a_way_towards_a_merged_class_is_towards_all_that_it_was(project: Project) -> None:

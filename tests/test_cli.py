@@ -114,7 +114,7 @@ def test_problems_of_each_command(
         ("embed", "--encoder", "autoencodr"): "did you mean autoencoder",
         ("embed", "--dim", "3"): "--retrain",
         ("embed", "--encoder", "torchvision:resnet1"): "resnet18",
-        ("exam", "--size", "1000"): "1000",
+        ("exam", "--size", "1000"): "1,000",
         ("add", str(tmp_path / "nowhere")): "nowhere",
         ("import", str(tmp_path / "nowhere.csv")): "nowhere.csv",
         ("export", str(tmp_path / "out.xml")): "unknown format '.xml'",

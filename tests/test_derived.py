@@ -49,7 +49,7 @@ def test_two_features_side_by_side(project_root: Path, photos: Path, tmp_path: P
         with (tmp_path / "more" / "new.jpg").open("ab") as file:
             file.write(b"x")
         project.add(tmp_path / "more")
-        with pytest.raises(FeaturesError, match=r"need 'autoencoder': 1 of 121 images have no features.*embed`\)"):
+        with pytest.raises(FeaturesError, match=r"need 'autoencoder': 1 of 121 images has no features.*embed`\)"):
             project.embed("autoencoder+tiny")
         project.embed()
         with pytest.raises(FeaturesError, match=r"need 'tiny': 1 of 121"):

@@ -25,6 +25,7 @@ from annotate_select.progress import Progress
 __all__ = ["Job", "newest", "running", "start"]
 
 STARTING_SECONDS = 60.0  # how long a job may take to import what it needs and take its lock
+KILLED = "it was ended before it was done; start it again, it goes on where it was"
 WRITE_EVERY = 0.5  # seconds between two writes of a job's progress
 _children: dict[Path, subprocess.Popen[bytes]] = {}  # by the file of the job
 
@@ -75,7 +76,11 @@ def newest(root: Path) -> Job | None:
     """Return the job started last, with what became of it; None when there never was one."""
     for file in sorted(_folder(root).glob("*.json"), reverse=True):
         with suppress(OSError, ValueError, TypeError):
-            return _judged(root, Job(**json.loads(file.read_text())))
+            job = Job(**json.loads(file.read_text()))
+            if _alive(root, job):
+                return job
+            job = Job(**json.loads(file.read_text()))  # its last words may have come since the file was read
+            return replace(job, state="failed", message=KILLED) if job.state == "running" else job
     return None
 
 
@@ -122,15 +127,13 @@ class _Writer:
         _write(self.file, replace(self.job, state=state, message=message, seconds_left=None))
 
 
-def _judged(root: Path, job: Job) -> Job:
-    """A job that says it runs, but whose process holds no lock any more, was killed."""
-    if job.state != "running" or _locked(root):
-        return job
-    if job.stage == "starting" and time.time() - job.started_at < STARTING_SECONDS and not _ended(root, job):
-        return job
-    return replace(
-        job, state="failed", message="it was ended before it was done; start it again, it goes on where it was"
-    )
+def _alive(root: Path, job: Job) -> bool:
+    """Tell whether a job that says it runs has a process: it holds the lock, or has only just been started."""
+    if job.state != "running":
+        return False
+    if _locked(root):
+        return True
+    return job.stage == "starting" and time.time() - job.started_at < STARTING_SECONDS and not _ended(root, job)
 
 
 def _ended(root: Path, job: Job) -> bool:

@@ -121,7 +121,11 @@ def test_a_finished_queue_offers_the_next_round(project: Project, monkeypatch: p
     assert errors(at) == []
     assert at.button(key="next_batch").label == "Train and pick the next batch"
     at.button(key="next_batch").click().run()
-    assert started == [("next", "--batch", "4")]  # as many as there are left
+    assert started == [("next",)]  # all that is left, however many of these are too near to the exam
+    at = opened("batch", project, "ana")
+    at.number_input(key="batch_n").set_value(3).run()
+    at.button(key="next_batch").click().run()
+    assert started[1] == ("next", "-n", "3", "--strategy", "auto")
 
 
 def test_when_every_image_was_picked_there_is_training_only(project: Project) -> None:

@@ -136,9 +136,9 @@ def test_few_rows_will_do(n: int) -> None:
     assert found.novelty(np.random.default_rng(0).normal(size=(2, WIDTH)).astype(np.float32)).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("n", [1, 2, 50])
-def test_rows_that_do_not_differ_are_refused(n: int) -> None:
-    with pytest.raises(FeaturesError, match=rf"features 'wide' do not differ \({n} images\).*add other images"):
+@pytest.mark.parametrize(("n", "images"), [(1, "1 image"), (2, "2 images"), (50, "50 images")])
+def test_rows_that_do_not_differ_are_refused(n: int, images: str) -> None:
+    with pytest.raises(FeaturesError, match=rf"features 'wide' do not differ \({images}\).*add other images"):
         fitted(np.repeat(rows(1), n, axis=0))
 
 

@@ -82,7 +82,7 @@ def test_images_that_could_not_be_decoded_stay_pending(store: FeatureStore) -> N
     pool = Pool({1: 10, 2: 20, 3: 30})
     assert store.extend("f", Mean(), pool.ids, pool.fingerprints, pool.batches([0, 2])) == [0, 2]
     assert store.pending("f", Mean(), pool.ids, pool.fingerprints) == [1]
-    with pytest.raises(FeaturesError, match=r"1 of 3 images have no features 'f' yet; run `annotate-select embed`"):
+    with pytest.raises(FeaturesError, match=r"1 of 3 images has no features 'f' yet; run `annotate-select embed`"):
         store.open("f", pool.by_id)
     del pool.values[2]
     check(store, pool)

@@ -161,7 +161,7 @@ def test_out_of_time_it_stops_and_says_so() -> None:
 def test_a_large_pool_gets_fewer_epochs() -> None:
     encoder = Autoencoder(config(most_images=60)).fit(noise())  # 27 of 30 train: twice is 54
     assert len(encoder.history) == 2
-    assert encoder.stopped == "all 2 epochs done"
+    assert encoder.stopped == "2 epochs done"
 
 
 def test_progress_counts_every_step() -> None:

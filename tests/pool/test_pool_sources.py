@@ -259,7 +259,7 @@ def test_sequences_that_hold_no_images(root: Path) -> None:
         read_source([])
     with pytest.raises(SourceError, match="photos is a folder in a list"):
         read_source([root])
-    with pytest.raises(SourceError, match="none of the 1 images given exists"):
+    with pytest.raises(SourceError, match="none of the 1 image given exists"):
         read_source([root / "gone.jpg"])
 
 
