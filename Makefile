@@ -58,20 +58,15 @@ frontend: $(FRONTEND)/node_modules/.installed
 
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Two browsers beside each other, on machines of two cores and of more: each has a server and two processes more.
-TWO_BROWSERS := -n logical --maxprocesses 2 --dist worksteal
-
-# The last ones have the machine to themselves: the camera, and what a person sees in time.
+# Browsers have the machine to themselves: what a person sees in time is part of these tests.
 test: check chromium frontend
 	$(BIN)/python -m pytest -q -m "not browser" $(BESIDE)
-	$(BIN)/python -m pytest -q -m "browser and not alone" $(TWO_BROWSERS) tests/app
-	$(BIN)/python -m pytest -q -m alone tests/app
+	$(BIN)/python -m pytest -q -m browser tests/app
 
 # Apart from `make test`: to trace every line and branch takes more than a third of the tests' own time again.
 coverage: install-dev chromium frontend
 	$(BIN)/python -m pytest -q -m "not browser" $(BESIDE) --cov --cov-report=
-	$(BIN)/python -m pytest -q -m "browser and not alone" $(TWO_BROWSERS) tests/app --cov --cov-append --cov-report=
-	$(BIN)/python -m pytest -q -m alone tests/app --cov --cov-append --cov-report=term
+	$(BIN)/python -m pytest -q -m browser tests/app --cov --cov-append --cov-report=term
 
 .PHONY: chromium
 chromium:

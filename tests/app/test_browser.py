@@ -53,7 +53,6 @@ def ana(shared: Server, many: Path, visit: Visit, monkeypatch: pytest.MonkeyPatc
     return label_page(visit().new_page(), shared, many)
 
 
-@pytest.mark.alone
 def test_the_whole_loop(
     server: Server,
     photos: Path,
@@ -109,7 +108,6 @@ def fill_in(page: Page, label: str, text: str) -> None:
     field.press("Tab")
 
 
-@pytest.mark.alone
 def test_keys_faster_than_the_screen_never_label_an_image_unseen(ana: Page, many: Path) -> None:
     """Press blindly at 20 keys a second, then as fast as keys can be sent at all."""
     began = time.monotonic()

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from annotate_select.project import Project
 
-pytestmark = [pytest.mark.browser, pytest.mark.alone]
+pytestmark = pytest.mark.browser
 # A camera's widget that shows a picture, and is not the one that took the photo before.
 READY = """() => {
   const video = document.querySelector('video:not([data-used])');
