@@ -49,7 +49,8 @@ def chart(rounds: Sequence[Round], audit: AuditReport | None = None) -> alt.Laye
     band = base.mark_errorband(opacity=0.18).encode(y=alt.Y("low:Q", title="accuracy", scale=scale), y2="high:Q")
     bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
     measures = alt.Scale(domain=[ON_THE_EXAM, CROSS_VALIDATED], range=[[1, 0], [5, 4]])
-    named = alt.Legend(orient="bottom", symbolType="stroke")
+    there = [name for name in (ON_THE_EXAM, CROSS_VALIDATED) if any(row["measured"] == name for row in rows)]
+    named = alt.Legend(orient="bottom", symbolType="stroke", values=there, labelLimit=0)
     dashes = alt.StrokeDash("measured:N", title=None, scale=measures, legend=named)
     line = base.mark_line(point=alt.OverlayMarkDef(size=70, filled=True)).encode(y=y, tooltip=tips, strokeDash=dashes)
     marks = [_compared(audit, x, y)] if audit is not None and audit.accuracy_audit is not None else []

@@ -196,12 +196,17 @@ def _require_some(now: Standing, reserved: np.ndarray, free: np.ndarray) -> None
     """Raise SelectionError, with where the images of the pool are, when none is left to choose."""
     if len(free):
         return
-    kept = reserved & now.in_pool
+    pool = now.in_pool
+    judged, waiting = now.settled & pool, now.waiting & pool
+    kept = reserved & pool & ~judged & ~waiting
+    said = (
+        (judged, "judged already"),
+        (waiting, "waiting in the queue"),
+        (kept, "kept by the exam (its own, of their groups, or too near to them)"),
+    )
+    where = ", ".join(f"{int(rows.sum()):,} {what}" for rows, what in said if rows.any())
     raise SelectionError(
-        f"nothing is left to choose: of {counted(int(now.in_pool.sum()))} {int((now.settled & now.in_pool).sum()):,} "
-        f"have been judged, {int((now.waiting & now.in_pool).sum()):,} wait in the queue, and the exam keeps "
-        f"{int((kept & ~now.settled & ~now.waiting).sum()):,} more to itself (its own, their groups and what is too "
-        "near to them); add images: `annotate-select add FOLDER`"
+        f"nothing is left to choose of {counted(int(pool.sum()))}: {where}; add images: `annotate-select add FOLDER`"
     )
 
 

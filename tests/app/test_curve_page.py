@@ -67,3 +67,15 @@ def test_streamlit_shows_both_lines() -> None:
     assert not at.exception
     (drawn,) = at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
     assert "strokeDash" in drawn.proto.spec
+
+
+def test_the_legend_names_what_is_drawn() -> None:
+    def legend(*rounds: Round) -> list[str]:
+        layers: list[dict[str, Any]] = curve.chart(rounds).to_dict()["layer"]
+        (line,) = [one for one in layers if one["mark"]["type"] == "line"]
+        return list(line["encoding"]["strokeDash"]["legend"]["values"])
+
+    measured, other = model(1, 0.7, 0.6), model(2, None, 0.6)
+    assert legend(measured) == [curve.ON_THE_EXAM]
+    assert legend(other) == [curve.CROSS_VALIDATED]
+    assert legend(measured, other) == [curve.ON_THE_EXAM, curve.CROSS_VALIDATED]
