@@ -15,10 +15,9 @@ __all__ = ["embed", "features", "map_"]
 @click.command()
 @click.option(
     "--encoder",
-    default="autoencoder",
-    show_default=True,
-    help="auto (tries what is installed), autoencoder, autoencoder:KIND, efficientnet_lite0, torchvision:NAME, "
-    "timm:NAME, onnx:FILE, module:function, a+b, model:PATH or compressed:NAME.",
+    help="Default: that of the features in use, for what is new; at first the autoencoder. One of auto (tries what is "
+    "installed), autoencoder, autoencoder:KIND, efficientnet_lite0, torchvision:NAME, timm:NAME, onnx:FILE, "
+    "module:function, a+b, model:PATH or compressed:NAME.",
 )
 @click.option("--name", help="Name of the features (default: the encoder's).")
 @click.option("--dim", type=click.IntRange(1, 4096), help="Width of the autoencoder's or of compressed features.")
@@ -45,7 +44,7 @@ __all__ = ["embed", "features", "map_"]
 @pass_output
 def embed(
     output: Output,
-    encoder: str,
+    encoder: str | None,
     name: str | None,
     dim: int | None,
     image_size: int | None,

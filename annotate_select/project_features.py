@@ -24,7 +24,7 @@ class Spaces:
 
     def embed(
         self,
-        encoder: str = "autoencoder",
+        encoder: str | None = None,
         *,
         name: str | None = None,
         dim: int | None = None,
@@ -37,6 +37,7 @@ class Spaces:
     ) -> Features:
         """Train the autoencoder, or load another encoder, and store features (n, d) of every image that has none yet.
 
+        With nothing asked for, it makes what is missing of the features in use; without any, the autoencoder's.
         `auto` is `embed_best`, which decides width, size and weights itself. With `labels`, the autoencoder learns from
         the labels outside the exam, too; `views` is what about an image does not matter: `objects` (left and right),
         `any_orientation`, or `oriented` (nothing is turned or mirrored). Images that cannot be read any more leave the

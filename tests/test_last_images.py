@@ -121,3 +121,21 @@ def test_where_it_stands_is_told_without_torch_or_faiss(project: Project) -> Non
     told = f"{heavy}; print([name for name in ('torch', 'faiss') if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", told, project.root], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_embed_makes_what_is_missing_of_the_features_in_use(tmp_path: Path, truth: dict[str, str]) -> None:
+    first, more = tmp_path / "first", tmp_path / "more"
+    for folder, keys in ((first, sorted(truth)[:8]), (more, sorted(truth)[8:10])):
+        folder.mkdir()
+        for key in keys:
+            shutil.copy(SAMPLE / "images" / key, folder)
+    with Project.create(tmp_path / "p", sorted(set(truth.values())), images=first) as project:
+        project.embed("efficientnet_lite0", image_size=32)
+        project.exam(2)
+        project.add(more)
+        assert project.status().unseen == 2
+        found = project.embed()  # as status advises
+        assert (found.name, len(found.array), project.status().unseen) == ("efficientnet_lite0", 10, 0)
+        assert [one.name for one in project.features_list()] == ["efficientnet_lite0"]
+        project.embed(dim=4, image_size=32)  # whoever asks for an autoencoder's width asks for an autoencoder
+        assert {one.name for one in project.features_list()} == {"autoencoder", "efficientnet_lite0"}

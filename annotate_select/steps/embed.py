@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +61,7 @@ MOST_TRAINING_IMAGES = 20_000  # what the autoencoder learns from: 250 MB decode
 
 def embed(
     home: Home,
-    encoder: str = "autoencoder",
+    encoder: str | None = None,
     *,
     name: str | None = None,
     dim: int | None = None,
@@ -73,12 +74,16 @@ def embed(
 ) -> Features:
     """Store features of every readable image of the pool; only new images are encoded when an encoder is there.
 
-    With `labels`, the autoencoder learns from all labels outside the exam, too. Raises FeaturesError when the pool is
-    empty, the encoder is unknown, `name` holds features of another encoder, or there are too few labels.
+    With nothing asked for, they are those in use, whatever encoder made them; without any, the autoencoder's. With
+    `labels`, the autoencoder learns from all labels outside the exam, too. Raises FeaturesError when the pool is empty,
+    the encoder is unknown, `name` holds features of another encoder, or there are too few labels.
     """
+    asked = Asked(dim, image_size, weights, retrain, labels, views)
+    if encoder is None and name is None and asked == Asked() and (known := _in_use(home)) is not None:
+        return embed_stored(home, known, progress=progress)
+    encoder = encoder or "autoencoder"
     if not name:
         name = derived_name(encoder) if is_derived(encoder) else feature_name(encoder) + LABELLED * labels
-    asked = Asked(dim, image_size, weights, retrain, labels, views)
     with home.lock("computing features"):
         table = _pool(home)
         store = home.store()
@@ -105,7 +110,17 @@ def embed_stored(home: Home, name: str, *, progress: Progress = silent) -> Featu
     """Encode the images that have no features `name` yet, by their stored encoder. Raises FeaturesError as `embed`."""
     with home.lock("computing features"):
         left_out = _renew(home, home.store(), name, progress)
-        return replace(open_features(home, name), left_out=left_out)
+        found = replace(open_features(home, name), left_out=left_out)
+        _warn_of_equal(found)
+        return found
+
+
+def _in_use(home: Home) -> str | None:
+    """Return the name of the features that are used where none is named, if there are any rows of them."""
+    with suppress(FeaturesError):
+        name = default_features(home)
+        return name if name in home.store().kept_names() else None
+    return None
 
 
 def open_features(home: Home, name: str | None = None) -> Features:
