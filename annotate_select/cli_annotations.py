@@ -38,16 +38,7 @@ def import_(
         skip_unknown=skip_unknown,
         skip_duplicates=skip_duplicates,
     )
-    text = f"recorded {report.recorded:,} of {counted(report.rows, 'row')}"
-    if report.before:
-        text += f"; {counted(report.before, 'row')} recorded before"
-    if report.new_classes:
-        text += f"; new classes: {named(report.new_classes)}"
-    if report.unknown_images:
-        text += f"; {counted(len(report.unknown_images), 'row')} of unknown images left out"
-    if report.duplicates:
-        text += f"; {counted(len(report.duplicates), 'repeated row')} left out"
-    output.show(asdict(report), text)
+    output.show(asdict(report), report.text)
 
 
 @click.command()

@@ -27,7 +27,7 @@ class Format:
 
 
 FORMATS = {
-    "csv": Format("CSV: what each annotator says now, a row an image", "-labels.csv", "text/csv"),
+    "csv": Format("CSV: what each annotator says now, a row for each image and annotator", "-labels.csv", "text/csv"),
     "jsonl": Format("JSON Lines: every event, the whole history", "-events.jsonl", "application/x-ndjson"),
     "imagefolder": Format("Folders: a folder a class, with the images, as a zip", "-images.zip", "application/zip"),
 }

@@ -22,21 +22,29 @@ PLACES = (
     (r"embed", 'the Map page ("Compute features")'),
     (r"add( FOLDER)?", 'the Project page ("Add images")'),
     (r"classes rename", 'the Project page ("Classes")'),
+    (r"import( FILE)?", 'the Project page ("Labels you have already")'),
     (r"status", "the Batch page"),
 )
+TICKS = {
+    "--create-classes": '"Add classes that are new"',
+    "--skip-duplicates": '"Of repeated rows take the first"',
+    "--skip-unknown": '"Leave out images that are not in the project"',
+}
 BEFORE = {"with ": "on ", "run ": "go to ", None: ""}
 QUOTED = re.compile(r"(with |run )?`annotate-select ([^`]+)`")
+TICK = re.compile(r"with (--[a-z]+-[a-z]+)")
 IN_BRACKETS = re.compile(r"\(annotate-select ([^()`]+)\)")
 
 
 def instead(text: str) -> str:
-    """Return a text with the page and button in the place of each command that has one.
+    """Return a text with the page and button in the place of each command that has one, and ticks in that of options.
 
     >>> instead("there is no exam yet; draw one with `annotate-select exam`")
     'there is no exam yet; draw one on the Trust page ("Draw the exam")'
     """
     text = QUOTED.sub(lambda found: _said(found, found[2], BEFORE[found[1]]), text)
-    return IN_BRACKETS.sub(lambda found: _said(found, found[1], "see "), text)
+    text = IN_BRACKETS.sub(lambda found: _said(found, found[1], "see "), text)
+    return TICK.sub(lambda found: f"by the tick {TICKS[found[1]]}" if found[1] in TICKS else found[0], text)
 
 
 def _said(found: re.Match[str], command: str, before: str) -> str:

@@ -35,6 +35,17 @@ class ImportReport:
     duplicates: list[str]
     before: int = 0
 
+    @property
+    def text(self) -> str:
+        """Return it in one line."""
+        said = [f"recorded {self.recorded:,} of {counted(self.rows, 'row')}"]
+        said += [f"{counted(self.before, 'row')} recorded before"] if self.before else []
+        said += [f"new classes: {named(self.new_classes)}"] if self.new_classes else []
+        unknown, repeated = len(self.unknown_images), len(self.duplicates)
+        said += [f"{counted(unknown, 'row')} of unknown images left out"] if unknown else []
+        said += [f"{counted(repeated, 'repeated row')} left out"] if repeated else []
+        return "; ".join(said)
+
 
 def annotate(home: Home, labels: Mapping[str, str], annotator: str) -> int:
     """Record one label an image, by key; return how many.

@@ -9,6 +9,7 @@ import state
 import streamlit as st
 from adding import add, more_images, try_samples
 from class_forms import class_forms
+from importing import labels_form
 from instead import instead
 from next_steps import all_answered, next_page, show_answered
 from panels import job_panel, start_job
@@ -51,6 +52,9 @@ def show_current(project: Project) -> None:
             st.switch_page(page)
     with st.expander("Add images", expanded=add_first or (answered and not ready)):
         more_images(project, disabled=running)
+    if status.images:
+        with st.expander("Labels you have already"):
+            labels_form(project, disabled=running)
     with st.expander("Classes: what each is, its colour and key"):
         class_forms(project)
     st.button("Close this project", on_click=state.close, key="close_project")
