@@ -24,7 +24,14 @@ CACHE = Path(__file__).parent / "cache"
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 MOST = 4000  # images of a set: more would only make the benchmark slower
-SMALL = {"cifar10_small", "fashion_mnist", "fashion_30to1", "traffic_lights"}  # little to see above 128 pixels
+SMALL = {  # little to see above 128 pixels
+    "cifar10_small",
+    "fashion_mnist",
+    "fashion_30to1",
+    "mnist",
+    "mnist_30to1",
+    "traffic_lights",
+}
 NOT_CLASSES = {"Not sure", "Skip"}  # of clothing: what people said when they could not tell
 FEWEST = 15  # images of a class that is kept
 
@@ -64,9 +71,14 @@ def load(name: str, data: Path = DATA) -> DataSet:
 
 def features(name: str, kind: str, data: Path = DATA) -> tuple[np.ndarray, np.ndarray]:
     """Return features (n, d) float32 of a set and its labels (n,), made once and then read from the cache."""
+    return kept(name, kind, lambda: load(name, data))
+
+
+def kept(name: str, kind: str, loaded: Callable[[], DataSet]) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels of a set that is loaded only where the cache lacks them."""
     file = CACHE / f"{name}-{kind}.npz"
     if not file.exists():
-        found = load(name, data)
+        found = loaded()
         made = KINDS[kind](found)
         CACHE.mkdir(exist_ok=True)
         part = file.with_suffix(".part.npz")
