@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annotate_select.errors import SelectionError
-from annotate_select.selection.checks import as_array
+from annotate_select.selection.checks import as_array, require_few_kinds
 from annotate_select.selection.guard import REPEATED
 from annotate_select.selection.pool import Chosen, Pool
 
@@ -27,8 +27,9 @@ def strata_of(strata: ArrayLike, names: Sequence[str], n: int) -> np.ndarray:
         )
     if n and found.min() < 0:
         raise SelectionError(f"strata are numbered from 0, got {found.min()}")
-    if names and found.max(initial=-1) >= len(names):
+    if names and n and found.max() >= len(names):
         raise SelectionError(f"strata_names must name every stratum, 0 to {found.max()}, got {len(names)} names")
+    require_few_kinds("strata are numbered", int(found.max()) + 1 if n else 0, "number them anew")
     return found.astype(np.int64)
 
 

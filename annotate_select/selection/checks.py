@@ -13,30 +13,40 @@ from annotate_select.progress import Progress, silent
 from annotate_select.selection.geometry import BLOCK, Directions
 from annotate_select.selection.pool import Chosen, Pool, Strategy, seeded_hashes
 
-__all__ = ["as_array", "build_pool", "checked", "require_count", "require_fraction", "require_integer"]
+__all__ = [
+    "as_array",
+    "build_pool",
+    "checked",
+    "require_count",
+    "require_few_kinds",
+    "require_fraction",
+    "require_integer",
+]
 
 SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum; float16 is off by this much
-HEAVIEST = 1e30  # sums of weighted gains stay finite in float32
+HEAVIEST, LIGHTEST = 1e30, 1e-30  # sums of weighted gains stay finite, and above 0, in float32
+MOST_KINDS = 10**6  # classes, or strata: what is counted for each of them stays small
+NUMBERED = "np.unique(..., return_inverse=True)[1] makes class numbers of anything"
 STREAM = 1  # keeps what strategies leave to chance independent of the audit, which is drawn with the plain seed
 
 
 def build_pool(
     features: np.ndarray,
     *,
-    labeled: ArrayLike,
-    labels: ArrayLike,
+    labeled: ArrayLike | None,
+    labels: ArrayLike | None,
     probabilities: np.ndarray | None,
     accuracy: float | None,
     seed: int,
-    exclude: ArrayLike,
+    exclude: ArrayLike | None,
     weights: ArrayLike | None,
     groups: ArrayLike | None,
-    class_names: Sequence[str],
+    class_names: Sequence[str] | None,
     n_classes: int | None,
     tokens: np.ndarray,
     near_duplicate: float | None,
-    like: ArrayLike = (),
-    audits: ArrayLike = (),
+    like: ArrayLike | None = (),
+    audits: ArrayLike | None = (),
     chosen: ArrayLike | None = None,
     chance: float = 0.0,
     progress: Progress = silent,
@@ -46,7 +56,7 @@ def build_pool(
     labeled = _rows("labeled", labeled, n)
     if len(np.unique(labeled)) < len(labeled):
         raise SelectionError(f"labeled must name each row once, but row {_repeated(labeled)} is there more than once")
-    class_names = tuple(class_names)
+    class_names = _names(class_names)
     classes, labels = _classes(labels, labeled, probabilities, class_names, n_classes)
     drawn = _labelled("audits", audits, labeled, n)
     picked = None if chosen is None else np.setdiff1d(_labelled("chosen", chosen, labeled, n), drawn)
@@ -81,11 +91,17 @@ def build_pool(
 def as_array(name: str, values: ArrayLike, *, dtype: type | None = None) -> np.ndarray:
     """Return what numpy makes of values, or raise SelectionError where it makes nothing of them."""
     try:
-        found = np.asarray(values, dtype=dtype)
+        found = np.asarray(values)
+        if dtype is not None and found.dtype.kind == "c":
+            raise TypeError(f"{found.dtype} is not real")
+        found = found if dtype is None else found.astype(dtype, copy=False)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise SelectionError(f"{name} must be an array of numbers or what numpy makes one of: {error}") from error
     if found.dtype.kind == "O" and found.ndim == 0:
-        raise SelectionError(f"{name} must be an array or a list, got {type(values).__name__}; list() makes one of it")
+        raise SelectionError(
+            f"{name} must be an array or a list, got {type(values).__name__}; list() makes one of a set or generator, "
+            ".toarray() of a sparse matrix"
+        )
     return found
 
 
@@ -110,6 +126,12 @@ def require_fraction(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise SelectionError(f"{name} must be from 0 to 1, got {value!r}")
     return float(value)
+
+
+def require_few_kinds(what: str, kinds: int, remedy: str) -> None:
+    """Raise SelectionError when numbers from 0 reach so high that they must be something else, such as ids."""
+    if kinds > MOST_KINDS:
+        raise SelectionError(f"{what} from 0 to {MOST_KINDS - 1:,}, without large gaps, got {kinds - 1}; {remedy}")
 
 
 def checked(name: str, strategy: Strategy) -> Strategy:
@@ -141,15 +163,17 @@ def checked(name: str, strategy: Strategy) -> Strategy:
 
 
 def _require_matrix(features: np.ndarray) -> tuple[int, int]:
-    if features.ndim != 2 or features.dtype.kind not in "fiu" or features.shape[1] == 0:
+    if features.ndim != 2 or features.dtype.kind not in "fiub" or features.shape[1] == 0:
+        remedy = "; .astype(np.float32) makes numbers of what can be one" if features.dtype.kind in "OUS" else ""
         raise SelectionError(
-            f"features must be numbers of shape (n, d), a row an image, got {features.dtype} of shape {features.shape}"
+            f"features must be numbers of shape (n, d), a row an image, got {features.dtype} of shape "
+            f"{features.shape}{remedy}"
         )
     return features.shape[0], features.shape[1]
 
 
-def _rows(name: str, values: ArrayLike, n: int) -> np.ndarray:
-    rows = as_array(name, values)
+def _rows(name: str, values: ArrayLike | None, n: int) -> np.ndarray:
+    rows = as_array(name, () if values is None else values)
     if rows.size == 0 and rows.ndim == 1:
         return np.empty(0, dtype=np.int64)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
@@ -163,11 +187,17 @@ def _rows(name: str, values: ArrayLike, n: int) -> np.ndarray:
     return rows.astype(np.int64)
 
 
-def _labelled(name: str, values: ArrayLike, labeled: np.ndarray, n: int) -> np.ndarray:
+def _labelled(name: str, values: ArrayLike | None, labeled: np.ndarray, n: int) -> np.ndarray:
     rows = np.unique(_rows(name, values, n))
     if not np.isin(rows, labeled).all():
         raise SelectionError(f"{name} must be labeled rows, but row {np.setdiff1d(rows, labeled)[0]} is not labeled")
     return rows
+
+
+def _names(class_names: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(class_names, str):
+        raise SelectionError(f"class_names must be a list of names, a name a class, got the text {class_names!r}")
+    return () if class_names is None else tuple(str(name) for name in class_names)
 
 
 def _repeated(rows: np.ndarray) -> int:
@@ -176,20 +206,20 @@ def _repeated(rows: np.ndarray) -> int:
 
 
 def _classes(
-    labels: ArrayLike,
+    labels: ArrayLike | None,
     labeled: np.ndarray,
     probabilities: np.ndarray | None,
     names: Sequence[str],
     n_classes: int | None,
 ) -> tuple[int, np.ndarray]:
     """Return how many classes there are and the labels as int64."""
-    numbers = as_array("labels", labels)
+    numbers = as_array("labels", () if labels is None else labels)
     if numbers.shape != (len(labeled),):
         raise SelectionError(
             f"labels must be one for each of the {len(labeled)} labeled rows, got shape {numbers.shape}"
         )
     if numbers.size and numbers.dtype.kind not in "iu":
-        raise SelectionError(f"labels must be class numbers, integers from 0, got {numbers.dtype}")
+        raise SelectionError(f"labels must be class numbers, integers from 0, got {numbers.dtype}; {NUMBERED}")
     if numbers.size and numbers.min() < 0:
         raise SelectionError(f"labels must be class numbers from 0, got {numbers.min()}; leave unlabelled rows out")
     told = {
@@ -201,12 +231,15 @@ def _classes(
     for name, count in counts.items():
         if count < 1:
             raise SelectionError(f"{name} must be at least 1, got {count}")
+        if count > MOST_KINDS:
+            raise SelectionError(f"{name} must be at most {MOST_KINDS:,}, got {count}")
     if len(set(counts.values())) > 1:
         raise SelectionError(
             "these must tell the same number of classes: "
             + ", ".join(f"{name} {count}" for name, count in counts.items())
         )
-    least = int(numbers.max(initial=-1)) + 1
+    least = int(numbers.max()) + 1 if numbers.size else 0
+    require_few_kinds("labels must be class numbers", least, NUMBERED)
     classes = next(iter(counts.values()), max(1, least))
     if classes < max(1, least):
         raise SelectionError(f"labels must be class numbers from 0 to {classes - 1}, got {least - 1}")
@@ -256,6 +289,10 @@ def _weights(weights: ArrayLike, n: int) -> np.ndarray:
     wrong = np.flatnonzero(~((values >= 0) & (values <= HEAVIEST)))
     if len(wrong):
         raise SelectionError(f"weights must be from 0 to {HEAVIEST:g}, but row {wrong[0]} has {values[wrong[0]]}")
+    if 0 < values.max(initial=0.0) < LIGHTEST:
+        raise SelectionError(
+            f"the largest of the weights must be at least {LIGHTEST:g}, got {values.max():g}; multiply all by a number"
+        )
     return values
 
 

@@ -102,7 +102,8 @@ def _traversed(pool: Pool, n: int, later: np.ndarray | None) -> Chosen:
         open_rows=open_rows,
         ties=pool.hashes,
         caps=Caps(pool),
-        scale=None if pool.weights is None else ((weights / largest) ** 2).astype(np.float32),
+        # What is no candidate may weigh anything.
+        scale=None if pool.weights is None else (np.minimum(weights / largest, 1.0) ** 2).astype(np.float32),
         limit=2 - 2 * pool.near_duplicate,
         later=later,
         progress=pool.progress,

@@ -50,21 +50,21 @@ def select(
     n: int,
     strategy: str | Strategy = "auto",
     *,
-    labeled: ArrayLike = (),
-    labels: ArrayLike = (),
+    labeled: ArrayLike | None = (),
+    labels: ArrayLike | None = (),
     probabilities: ArrayLike | None = None,
     accuracy: float | None = None,
     seed: int = 0,
-    exclude: ArrayLike = (),
+    exclude: ArrayLike | None = (),
     weights: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     audit: float = 0.0,
-    class_names: Sequence[str] = (),
+    class_names: Sequence[str] | None = (),
     n_classes: int | None = None,
     tokens: ArrayLike | None = None,
     near_duplicate: float | None = None,
-    like: ArrayLike = (),
-    audits: ArrayLike = (),
+    like: ArrayLike | None = (),
+    audits: ArrayLike | None = (),
     chosen: ArrayLike | None = None,
     chance: float = 0.0,
     strata: ArrayLike | None = None,
@@ -74,7 +74,8 @@ def select(
 ) -> Picks:
     """Choose n distinct rows of features (n_rows, d), best first, none of them labelled or excluded.
 
-    Features are centred and scaled to length 1 inside: images are compared by cosine. `labeled` rows carry the class
+    Features are centred and scaled to length 1 inside: images are compared by cosine. None is as good as an empty list.
+    `labeled` rows carry the class
     numbers `labels`; those of them that chance chose are `audits`, those that a strategy chose `chosen` (default: all
     others): whether picking beats chance is told from these two. `chance` is the share that `auto` draws at random
     because earlier picks crowd together. `probabilities` (n_rows, C), or (T, n_rows, C) of T

@@ -226,6 +226,13 @@ def test_weights_of_nothing_at_all(strategy: str) -> None:
 
 
 @EVERY
+def test_what_cannot_be_picked_may_weigh_anything(strategy: str) -> None:
+    weights = np.full(N, 1e-20)
+    weights[[0, 3]] = 1e30  # excluded, and labelled
+    require_sound(ask(points(), 10, strategy, weights=weights), 10)
+
+
+@EVERY
 def test_the_order_of_the_pool_does_not_matter_to_chance(strategy: str) -> None:
     """With tied features and probabilities all is left to the hash, which follows the image."""
     tokens = np.arange(100, 100 + N, dtype=np.uint64)

@@ -135,6 +135,16 @@ def test_a_strategy_that_is_no_strategy() -> None:
         ({"labeled": [1], "labels": [3], "n_classes": 2}, "labels must be class numbers from 0 to 1, got 3"),
         ({"n_classes": 2, "class_names": ["a", "b", "c"]}, "n_classes 2, class_names 3"),
         ({"n_classes": 0}, "n_classes must be at least 1, got 0"),
+        ({"n_classes": 10**30}, "n_classes must be at most 1,000,000, got 1000000000000000000000000000000"),
+        ({"labeled": [1], "labels": [10**12]}, "from 0 to 999,999, without large gaps, got 1000000000000; np.unique"),
+        ({"labeled": [1], "labels": np.array([2**64 - 1], np.uint64)}, "large gaps, got 18446744073709551615"),
+        ({"labeled": [1], "labels": ["crack"]}, "got <U5; np.unique(..., return_inverse=True)[1] makes class numbers"),
+        ({"class_names": "abc"}, "class_names must be a list of names, a name a class, got the text 'abc'"),
+        ({"strata": np.full(40, 10**12)}, "from 0 to 999,999, without large gaps, got 1000000000000; number them anew"),
+        ({"weights": np.full(40, 1e-40)}, "the largest of the weights must be at least 1e-30, got 1e-40"),
+        ({"weights": np.ones(40) * 1j}, "weights must be an array of numbers"),
+        ({"features": {1: 2}}, "got dict; list() makes one of a set or generator"),
+        ({"features": np.zeros((5, 2), dtype=object)}, ".astype(np.float32) makes numbers of what can be one"),
         ({"exclude": [99]}, "exclude must be rows from 0 to 39, got 99"),
         (
             {"probabilities": P[:5]},
@@ -162,6 +172,28 @@ def test_errors_name_the_value_and_what_is_allowed(changes: dict[str, object], m
     given: dict[str, object] = {"features": FEATURES, "n": 1, "strategy": "random", **changes}
     with pytest.raises(SelectionError, match=re.escape(message)):
         select(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint64, np.int8])
+def test_whole_numbers_of_any_kind(kind: type) -> None:
+    """Data sets often come with labels of one byte."""
+
+    def chosen(kind: type) -> list[int]:
+        labels, strata = np.array([0, 2], dtype=kind), (np.arange(40) % 2).astype(kind)
+        picks = select(FEATURES, 6, labeled=labels, labels=labels, strata=strata, strata_names=["dark", "bright"])
+        return picks.rows.tolist()
+
+    assert chosen(kind) == chosen(np.int64)
+
+
+def test_none_is_as_good_as_nothing() -> None:
+    nothing = {"labeled": None, "labels": None, "exclude": None, "like": None, "audits": None, "class_names": None}
+    assert select(FEATURES, 6, **nothing).rows.tolist() == select(FEATURES, 6).rows.tolist()  # type: ignore[arg-type]
+
+
+def test_features_of_yes_and_no_are_ones_and_zeros() -> None:
+    features = FEATURES > 0
+    assert select(features, 6).rows.tolist() == select(features.astype(np.float32), 6).rows.tolist()
 
 
 def test_probabilities_of_half_precision_are_good_enough() -> None:
