@@ -61,11 +61,13 @@ def stratified(pool: Pool, n: int) -> Chosen:
 def by_chance(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Return all candidates in random order, by weight, and the scores of pool.candidates that make this order."""
     rows = pool.candidates
-    scores = uniforms(pool.hashes[rows])
+    scores = keys = uniforms(pool.hashes[rows])
     if pool.weights is not None and pool.weights[rows].any():
-        weights = pool.weights[rows] / pool.weights[rows].mean()
-        scores = np.where(weights > 0, scores ** (1 / np.maximum(weights, 1e-12)), 0.0)
-    return rows[np.lexsort((rows, pool.hashes[rows], -scores))], scores
+        worth = pool.weights[rows] > 0
+        keys = np.full(len(rows), -np.inf)  # logarithms of the scores: those of small weights would all be 0
+        keys[worth] = np.log(scores[worth]) * (pool.weights[rows].mean() / pool.weights[rows[worth]])
+        scores = np.exp(keys)
+    return rows[np.lexsort((rows, pool.hashes[rows], -keys))], scores
 
 
 def inclusions(weights: np.ndarray | None, m: int, n: int) -> np.ndarray:

@@ -144,9 +144,9 @@ def model_probabilities(pool: Pool, rows: np.ndarray) -> np.ndarray:
 
 def ranked(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return all candidates, best first, and their scores times their weights; of equals the lowest hash goes first."""
-    rows, scores = pool.candidates, scored(pool, score)
-    order = descending(scores, pool.hashes[rows])
-    return rows[order], scores[order]
+    scores = scored(pool, score)
+    order = _order(pool, scores)
+    return pool.candidates[order], scores[order]
 
 
 def scored(pool: Pool, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -171,6 +171,15 @@ def descending(scores: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     return order
 
 
+def _order(pool: Pool, scores: np.ndarray) -> np.ndarray:
+    """Return the positions of pool.candidates, best first, a weight of 0 last: certainty scores 0 as well."""
+    order = descending(scores, pool.hashes[pool.candidates])
+    if pool.weights is None:
+        return order
+    worthless = pool.weights[pool.candidates[order]] == 0
+    return np.concatenate([order[~worthless], order[worthless]])
+
+
 def weighted(pool: Pool, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Multiply scores of some rows by the rows' weights, if there are any."""
     return scores if pool.weights is None else scores * pool.weights[rows]
@@ -191,8 +200,7 @@ def _most_uncertain(
 
 def _best(pool: Pool, n: int, scores: np.ndarray, reasons_of: Callable[[np.ndarray], list[str]]) -> Chosen:
     """Pick n by the scores of pool.candidates; `reasons_of` says why some rows are picked."""
-    order = descending(scores, pool.hashes[pool.candidates])
-    rows, distinct = walk(pool, pool.candidates[order], n)
+    rows, distinct = walk(pool, pool.candidates[_order(pool, scores)], n)
     reasons = reasons_of(rows)
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
     return Chosen(rows, scores[np.searchsorted(pool.candidates, rows)], reasons)

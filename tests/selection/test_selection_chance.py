@@ -33,6 +33,16 @@ def test_weights_are_chances() -> None:
     assert 420 <= firsts.count(0) <= 480  # expected 450, standard deviation 10.6
 
 
+def test_small_weights_are_ordered_by_chance_too_and_before_none_at_all() -> None:
+    """u^(1 / w) is below the smallest number for most of them."""
+    weights = np.concatenate([[1.0], np.full(60, 1e-5), np.full(60, 1e-6), np.zeros(60)])
+    firsts = np.array([select(np.eye(181), 121, "random", seed=s, weights=weights).rows[:31] for s in range(40)])
+    assert set(select(np.eye(181), 121, "random", weights=weights).rows) == set(range(121))
+    assert (firsts[:, 0] == 0).all()
+    # Of 30 draws about 10 in 11 are of the ten times heavier, a little less as these are used up.
+    assert 24 < np.mean([np.sum(one[1:] <= 60) for one in firsts]) < 28.5
+
+
 def test_reason() -> None:
     assert select(np.eye(3), 1, "random").reasons == ["drawn at random"]
     assert select(np.eye(3), 1, "random", weights=[1, 2, 3]).reasons == ["drawn at random, by weight"]
