@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -54,9 +55,18 @@ class Output:
     def show(self, result: dict[str, object], text: str) -> None:
         """Print the result: as one JSON object, or as text."""
         if self.as_json:
-            click.echo(json.dumps(result, default=str, ensure_ascii=False))
+            click.echo(json.dumps(_finite(result), default=str, ensure_ascii=False, allow_nan=False))
         elif not self.quiet:
             click.echo(text)
+
+
+def _finite(value: Any) -> Any:
+    """Return the same with null for numbers that are none or without end, for which JSON has no words."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 pass_output = click.make_pass_decorator(Output)

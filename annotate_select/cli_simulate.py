@@ -14,6 +14,8 @@ from annotate_select.words import counted
 
 __all__ = ["simulate"]
 
+_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)  # told before hours of work, and not after
+
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path), required=False)
@@ -24,8 +26,8 @@ __all__ = ["simulate"]
 @click.option("--features", help="Name of a project's features.")
 @click.option("--measure", type=click.Choice(["accuracy", "balanced accuracy", "macro-F1"]), default="accuracy")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes side by side.")
-@click.option("--store", type=click.Path(path_type=Path), help="A .jsonl file of runs; what it holds is not run again.")
-@click.option("--picture", type=click.Path(path_type=Path), help="A .png file for the curves.")
+@click.option("--store", type=_FILE, help="A .jsonl file of runs; what it holds is not run again.")
+@click.option("--picture", type=_FILE, help="A .png file for the curves.")
 @pass_output
 def simulate(
     output: Output,

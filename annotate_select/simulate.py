@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from annotate_select import __version__
 from annotate_select.errors import SelectionError
-from annotate_select.files import digest
+from annotate_select.files import digest, storage_errors
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.select import Strategy, select
@@ -209,11 +209,15 @@ def _code(strategy: str) -> str:
 
 
 def _stored(store: Path | None) -> dict[str, Replay]:
-    """Read what earlier runs left; a last line that was cut off is no run."""
+    """Read what earlier runs left; a last line that was cut off is no run. Raises SelectionError for another file."""
     found: dict[str, Replay] = {}
     if store is None or not store.exists():
         return found
-    for line in store.read_text(encoding="utf-8").splitlines():
+    with storage_errors(store):
+        text = store.read_bytes().decode("utf-8", errors="replace")
+    if text.strip() and not text.lstrip().startswith("{"):
+        raise SelectionError(f"{store} holds something else than runs; name a new .jsonl file, or one of simulate's")
+    for line in text.splitlines():
         try:
             values: dict[str, Any] = json.loads(line)
             key = values.pop("key")
@@ -227,10 +231,11 @@ def _stored(store: Path | None) -> dict[str, Replay]:
 def _append(store: Path | None, key: str, found: Replay) -> None:
     if store is None:
         return
-    store.parent.mkdir(parents=True, exist_ok=True)
-    cut = store.exists() and not store.read_bytes().endswith(b"\n")  # a last line that was cut off stays alone
-    with store.open("a", encoding="utf-8") as file:
-        file.write("\n" * cut + json.dumps({"key": key, **asdict(found)}) + "\n")
+    with storage_errors(store):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        cut = store.exists() and not store.read_bytes().endswith(b"\n")  # a last line that was cut off stays alone
+        with store.open("a", encoding="utf-8") as file:
+            file.write("\n" * cut + json.dumps({"key": key, **asdict(found)}) + "\n")
 
 
 _DATA: dict[str, np.ndarray] = {}  # of a worker process

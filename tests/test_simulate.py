@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from annotate_select import replay
 from annotate_select import simulate as module
-from annotate_select.errors import SelectionError
+from annotate_select.cli import cli
+from annotate_select.errors import SelectionError, StorageError
 from annotate_select.simulate import Replay, simulate
 
 
@@ -70,6 +73,30 @@ def test_runs_are_kept_and_not_made_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert made == [("random", 1), ("kmeans", 1)]
     assert simulate(features, labels, **given) == first
     assert len(made) == 2
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    features, labels = blobs(40, 3)
+    store = tmp_path / "curves.png"
+    store.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(SelectionError, match=r"curves\.png holds something else than runs; name a new \.jsonl file"):
+        simulate(features, labels, strategies=["random"], budgets=[6], seeds=1, store=store)
+    assert store.read_bytes() == b"\x89PNG\r\n"
+    with pytest.raises(StorageError, match="cannot write"):
+        simulate(features, labels, strategies=["random"], budgets=[6], seeds=1, store=tmp_path)
+
+
+def test_the_command_prints_json_that_any_reader_takes(tmp_path: Path) -> None:
+    """With one seed there are no intervals, and what never reaches random's accuracy saves no labels."""
+    features, labels = blobs(40, 3)
+    np.savez(tmp_path / "set.npz", features=features, labels=labels)
+    command = ["--json", "simulate", str(tmp_path / "set.npz"), "--budgets", "3", "--seeds", "1"]
+    done = CliRunner().invoke(cli, [*command, "--strategies", "random"])
+    (one,) = json.loads(done.stdout, parse_constant=pytest.fail)["strategies"]
+    assert (one["strategy"], one["gain"], one["low"], one["worst"]) == ("random", 0.0, None, None)
+    done = CliRunner().invoke(cli, [*command, "--store", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "is a directory" in done.stderr
 
 
 def test_other_data_is_another_run(tmp_path: Path) -> None:

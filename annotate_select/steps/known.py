@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from annotate_select import config as settings
-from annotate_select.errors import ImageError, SourceError
+from annotate_select.errors import ImageError, SourceError, first_line
 from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.pool.decode import decode_many
 from annotate_select.pool.manifest import read_manifest
@@ -50,8 +51,9 @@ def known(source: Path, *, progress: Progress = silent) -> Known:
     The images of a CSV get features of an autoencoder trained on them. Raises SourceError.
     """
     if not source.is_file():
+        what = "has no project.toml" if source.is_dir() else "is not there"
         raise SourceError(
-            f"{source} is not there; give a project's folder, a CSV with a header `image,label`, or a .npz file with "
+            f"{source} {what}; give a project's folder, a CSV with a header `image,label`, or a .npz file with "
             "the arrays `features` and `labels`"
         )
     found = _arrays(source) if source.suffix == ".npz" else _images(source, progress)
@@ -78,13 +80,25 @@ def _checked(found: Known, source: Path) -> Known:
 
 def _arrays(source: Path) -> Known:
     try:
+        with ZipFile(source):  # anything else might be a pickle, of which numpy says how to open it unsafely
+            pass
         with np.load(source, allow_pickle=False) as stored:
             features, labels = stored["features"], stored["labels"]
-    except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{source} is not a .npz file with `features` and `labels`: {error}") from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise SourceError(
+            f"{source} is not a .npz file with `features` and `labels`, numbers or texts: {first_line(error)}; "
+            "np.savez(path, features=..., labels=...) writes one, and .astype(str) makes texts of objects"
+        ) from error
     if features.ndim != 2 or labels.shape != (len(features),):
         raise SourceError(
             f"{source}: features must have shape (n, d) and labels (n,), got {features.shape} and {labels.shape}"
+        )
+    if features.dtype.kind not in "fiub":
+        raise SourceError(f"{source}: features must be real numbers, got {features.dtype}")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise SourceError(
+            f"{source}: {counted(int(np.isnan(labels).sum()), 'label', ('is', 'are'))} NaN, the first of row "
+            f"{int(np.isnan(labels).argmax())}; leave images without a label out"
         )
     classes, numbers = np.unique(labels, return_inverse=True)
     return Known(source.stem, features, numbers, [str(one) for one in classes])
