@@ -8,6 +8,7 @@ from annotate_select.selection.clustering import assign, centroids, middles
 from annotate_select.selection.coverage import kmeans
 from annotate_select.selection.geometry import BLOCK, Workers
 from annotate_select.selection.guard import spread
+from annotate_select.selection.logistic import fitted
 from annotate_select.selection.pool import Chosen, Pool, seeded_hashes
 from annotate_select.words import counted
 
@@ -107,10 +108,7 @@ def _flips_of_samples(samples: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def _head(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Fit the labels, each class weighing the same; return weights (d, K) and bias (K,) float32 of the K that occur."""
-    from sklearn.linear_model import LogisticRegression  # here, as loading it takes longer than most selections
-
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
-    model.fit(pool.features[pool.labeled].astype(np.float64), pool.labels)
+    model = fitted(pool.features[pool.labeled], pool.labels, STRENGTH)
     weights, bias = model.coef_.T, model.intercept_
     if len(bias) == 1:  # of two classes only the second has a column
         weights, bias = np.concatenate([-weights, weights], axis=1), np.concatenate([-bias, bias])

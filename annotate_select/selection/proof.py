@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotate_select.selection.logistic import fitted
 from annotate_select.selection.pool import Pool
 
 __all__ = ["Proof", "prove"]
@@ -60,12 +61,9 @@ def _by_hash(pool: Pool, at: np.ndarray) -> np.ndarray:
 
 def _right(pool: Pool, taught: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Return (a,) 1.0 where those asked are classed right by what is learned of others; positions in `labeled`."""
-    from sklearn.linear_model import LogisticRegression  # here, as loading it takes longer than most selections
-
     labels = pool.labels[taught]
     if len(np.unique(labels)) < 2:
         return np.asarray(pool.labels[asked] == labels[0], dtype=np.float64)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
-    model.fit(pool.features[pool.labeled[taught]].astype(np.float64), labels)
+    model = fitted(pool.features[pool.labeled[taught]], labels, STRENGTH)
     said = model.predict(pool.features[pool.labeled[asked]].astype(np.float64))
     return np.asarray(said == pool.labels[asked], dtype=np.float64)
