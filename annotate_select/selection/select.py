@@ -33,6 +33,7 @@ REMEDIES = {
     "samples": "give probabilities of shape (T, n, C) of T models or dropout passes, or use margin, which needs one",
     "like": "name images of which more are wanted - like=[...], or --like KEY on the command line - or use auto",
 }
+FIND_MORE = ("seals", "similar_to")  # strategies that look at `like`
 AUDIT_REASON = "random audit: measures whether picking beats chance"
 
 
@@ -126,7 +127,10 @@ def select(
         n = require_count(n, len(pool.candidates))
         drawn = _draw_audits(pool.candidates, seeded_hashes(identity, seed), n, require_fraction("audit", audit))
         left = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn, assume_unique=True), taken=drawn)
-        return _assembled(name, drawn, _choose_in(strata, strata_names, name, entry, left, n - len(drawn)))
+        picks = _assembled(name, drawn, _choose_in(strata, strata_names, name, entry, left, n - len(drawn)))
+    if len(pool.like) and isinstance(entry, Entry) and name not in FIND_MORE:
+        return replace(picks, note=f"{picks.note}; nothing more like given images is looked for: similar_to does that")
+    return picks
 
 
 def strategies() -> list[StrategyInfo]:

@@ -191,6 +191,13 @@ def test_none_is_as_good_as_nothing() -> None:
     assert select(FEATURES, 6, **nothing).rows.tolist() == select(FEATURES, 6).rows.tolist()  # type: ignore[arg-type]
 
 
+def test_given_images_that_a_strategy_does_not_look_at_are_told() -> None:
+    note = "chosen by random; nothing more like given images is looked for: similar_to does that"
+    assert select(FEATURES, 3, "random", like=[4]).note == note
+    assert select(FEATURES, 3, "similar_to", like=[4]).note == "chosen by similar_to"
+    assert select(FEATURES, 3, "random").note == "chosen by random"
+
+
 def test_features_of_yes_and_no_are_ones_and_zeros() -> None:
     features = FEATURES > 0
     assert select(features, 6).rows.tolist() == select(features.astype(np.float32), 6).rows.tolist()
