@@ -58,7 +58,7 @@ def replay(
     strategy: str | Strategy,
     budgets: Sequence[int],
     test: np.ndarray,
-    exclude: np.ndarray | Sequence[int] = (),
+    exclude: np.ndarray | Sequence[int] | None = (),
     seed: int = 0,
     audit: float = 0.0,
 ) -> Replay:
@@ -69,9 +69,12 @@ def replay(
     cross-validation at each budget; labels all of one class are worth the accuracy of always saying that class.
     `audit` is the share of each batch drawn at random. Raises SelectionError.
     """
-    labels = np.asarray(labels)
+    features, labels, test = np.asarray(features), np.asarray(labels), np.asarray(test)
+    _check_given(features, labels, budgets)
+    if not len(test) or test.dtype.kind not in "iu":
+        raise SelectionError(f"test must name the rows to measure on, 1 at least, got {test.tolist()!r:.80}")
     classes, centre = int(labels.max()) + 1, mean_of(features)
-    reserved = np.union1d(np.asarray(exclude, dtype=np.int64), test)
+    reserved = np.union1d(np.asarray(() if exclude is None else exclude, dtype=np.int64), test)
     name, entry = find(strategy)
     needs: tuple[str, ...] = getattr(entry, "needs", ())
     known, audits = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
@@ -162,7 +165,7 @@ def simulate(
     has changed since, do not count. `workers` processes run side by side, each on one thread.
     Raises SelectionError when the budgets do not fit the data.
     """
-    labels = np.asarray(labels)
+    features, labels = np.asarray(features), np.asarray(labels)
     _check(features, labels, budgets, strategies)
     data = digest([digest(np.ascontiguousarray(features).tobytes()), digest(labels.astype(np.int64).tobytes())])
     wanted = [(strategy, seed) for seed in range(seeds) for strategy in strategies]
@@ -184,16 +187,27 @@ def _check(features: np.ndarray, labels: np.ndarray, budgets: Sequence[int], str
         beyond = sorted(set(entry.needs) & set(NOT_REPLAYED)) if isinstance(entry, Entry) else []
         if beyond:
             raise SelectionError(f"strategy {strategy!r} cannot be replayed: it needs {NOT_REPLAYED[beyond[0]]}")
-    if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
-        raise SelectionError(f"labels must be one class number for each of the {len(features)} rows of features")
-    if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
-        raise SelectionError(f"budgets must be numbers of labels from 1 on, ascending, got {list(budgets)}")
+    _check_given(features, labels, budgets)
     left = len(features) - len(split(len(features), 0))
     if budgets[-1] > left:
         raise SelectionError(
             f"budgets must be at most {left}, the images not kept for the test, got {budgets[-1]}; "
             "ask for less, or label more"
         )
+
+
+def _check_given(features: np.ndarray, labels: np.ndarray, budgets: Sequence[int]) -> None:
+    if features.ndim != 2 or not len(features) or features.dtype.kind not in "fiub":
+        raise SelectionError(f"features must be numbers (n, d), got {features.dtype} of shape {features.shape}")
+    if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
+        raise SelectionError(
+            f"labels must be one class number for each of the {len(features)} rows of features, got {labels.dtype} of "
+            f"shape {labels.shape}; np.unique(labels, return_inverse=True)[1] makes numbers of names"
+        )
+    if labels.min() < 0:
+        raise SelectionError(f"labels must be class numbers from 0, got {labels.min()}; leave unlabelled rows out")
+    if not len(budgets) or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
+        raise SelectionError(f"budgets must be numbers of labels from 1 on, ascending, got {list(budgets)}")
 
 
 def _code(strategy: str) -> str:

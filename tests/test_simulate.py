@@ -153,6 +153,31 @@ def test_what_cannot_be_replayed(changes: dict[str, object], words: str) -> None
         simulate(features, seeds=1, **given)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"budgets": []}, "budgets must be numbers of labels from 1 on, ascending"),
+        ({"test": []}, "test must name the rows to measure on, 1 at least, got"),
+        ({"labels": np.array(["a"] * 120)}, "got <U1 of shape .120,.; np.unique.labels, return_inverse=True."),
+        ({"labels": np.zeros(3, dtype=int)}, "labels must be one class number for each of the 120 rows"),
+        ({"labels": np.arange(120) - 1}, "labels must be class numbers from 0, got -1; leave unlabelled rows out"),
+        ({"features": np.zeros(120)}, "features must be numbers .n, d., got float64"),
+    ],
+)
+def test_what_replay_cannot_take(changes: dict[str, Any], words: str) -> None:
+    features, labels = blobs(40, 5)
+    given = {"features": features, "labels": labels, "budgets": [6], "test": [0, 50, 100], **changes}
+    with pytest.raises(SelectionError, match=words):
+        replay(**given, strategy="random")
+
+
+def test_lists_will_do() -> None:
+    features, labels = blobs(40, 5)
+    given: dict[str, Any] = {"strategy": "kmeans", "budgets": [3, 6], "test": [0, 50, 100]}
+    expected = replay(features, labels, **given)
+    assert replay(features.tolist(), labels.tolist(), exclude=None, **given) == expected  # type: ignore[arg-type]
+
+
 def test_audits_are_drawn_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = blobs(60, 6)
     heard: list[int] = []
