@@ -186,7 +186,7 @@ def picture(replays: Sequence[Replay], title: str, measure: str = "accuracy") ->
     axes.set_xticks([], minor=True)
     axes.set_xlabel("labels")
     axes.set_ylabel(f"{measure} % on images never picked")
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)  # a file may be called anything
     axes.grid(alpha=0.3)
     axes.legend()
     content = io.BytesIO()

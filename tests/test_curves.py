@@ -75,6 +75,10 @@ def test_every_budget_stands_in_the_table() -> None:
     assert "| 10 | random | 20.0 | 20.0 |" in by_budget(RUNS[:1])
 
 
+def test_a_title_is_no_formula() -> None:
+    assert picture(RUNS, "sold at $^$ 5").startswith(b"\x89PNG")
+
+
 def test_a_picture_is_a_png() -> None:
     content = picture(RUNS, "two strategies")
     assert content.startswith(b"\x89PNG")
