@@ -64,6 +64,8 @@ def similar_to(pool: Pool, n: int) -> Chosen:
     if not len(like):
         raise SelectionError("there are no images to find more like; name their rows, like=[...]")
     nearest, cosine = assign(pool.features, rows, pool.features[like])
+    own = np.flatnonzero(np.isin(rows, like))
+    nearest[own], cosine[own] = np.searchsorted(like, rows[own]), 1.0  # rounding says nearly so, of a row at the mean not
     scores = weighted(pool, rows, np.maximum(1.0 + cosine.astype(np.float64), 0.0))
     order = descending(scores, pool.hashes[rows])
     order = order[np.lexsort((_before(nearest[order]), _worthless(pool, rows[order])))]
@@ -72,9 +74,9 @@ def similar_to(pool: Pool, n: int) -> Chosen:
     itself = np.isin(picked, like)
     reasons = [
         (f"one of the {len(like)} given images" if len(like) > 1 else "the given image itself")
-        if own
+        if given
         else f"cosine {share(value)} to {_nearest_of(len(like), 'given')}"
-        for value, own in zip(cosine[at].tolist(), itself.tolist(), strict=True)
+        for value, given in zip(cosine[at].tolist(), itself.tolist(), strict=True)
     ]
     reasons[distinct:] = [text + REPEATED for text in reasons[distinct:]]
     return Chosen(picked, scores[at], reasons)

@@ -67,6 +67,17 @@ def test_similar_to_takes_the_nearest_of_each_given_image_in_turn() -> None:
     assert picks.reasons[0] == "cosine .87 to the nearest of 2 given images"
 
 
+def test_given_images_that_may_be_picked_come_first_whatever_rounding_makes_of_them() -> None:
+    """One is at the mean and has no direction, two are the same; the others' cosine to themselves is about 1."""
+    half = np.random.default_rng(5).normal(size=(20, 9))
+    features = np.concatenate([half, -half, np.zeros((1, 9)), half[:1], -half[:1]])
+    like = [0, 7, 11, 25, 40, 41]
+    firsts = [select(features * scale, 6, "similar_to", like=like, near_duplicate=1.0) for scale in (1, 3.7, 1000)]
+    assert sorted(firsts[0].rows.tolist()) == like
+    assert [one.rows.tolist() for one in firsts] == [firsts[0].rows.tolist()] * 3
+    assert set(firsts[0].reasons) == {"one of the 6 given images"}
+
+
 def test_similar_to_gives_a_lonely_image_its_share() -> None:
     rng = np.random.default_rng(0)
     features = np.concatenate([np.eye(12)[0] + rng.normal(scale=0.05, size=(50, 12)), rng.normal(size=(50, 12))])
