@@ -65,7 +65,7 @@ def similar_to(pool: Pool, n: int) -> Chosen:
         raise SelectionError("there are no images to find more like; name their rows, like=[...]")
     nearest, cosine = assign(pool.features, rows, pool.features[like])
     own = np.flatnonzero(np.isin(rows, like))
-    nearest[own], cosine[own] = np.searchsorted(like, rows[own]), 1.0  # rounding says nearly so, of a row at the mean not
+    nearest[own], cosine[own] = np.searchsorted(like, rows[own]), 1.0  # nearly so by rounding; 0 of a row at the mean
     scores = weighted(pool, rows, np.maximum(1.0 + cosine.astype(np.float64), 0.0))
     order = descending(scores, pool.hashes[rows])
     order = order[np.lexsort((_before(nearest[order]), _worthless(pool, rows[order])))]
