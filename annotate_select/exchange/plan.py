@@ -53,7 +53,7 @@ def plan_import(
     unknown = list(dict.fromkeys(row.image for row in rows if row.image not in ids))
     if unknown and not skip_unknown:
         raise UnknownImages(
-            f"{len(unknown)} of the images are not in the pool: {named(unknown)}; "
+            f"{counted(len(unknown), 'image', ('is', 'are'))} not in the pool: {named(unknown)}; "
             "add them with `annotate-select add`, or leave them out with --skip-unknown"
         )
     known = [row for row in rows if row.image in ids]

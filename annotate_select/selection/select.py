@@ -76,11 +76,10 @@ def select(
     """Choose n distinct rows of features (n_rows, d), best first, none of them labelled or excluded.
 
     Features are centred and scaled to length 1 inside: images are compared by cosine. None is as good as an empty list.
-    `labeled` rows carry the class
-    numbers `labels`; those of them that chance chose are `audits`, those that a strategy chose `chosen` (default: all
-    others): whether picking beats chance is told from these two. `chance` is the share that `auto` draws at random
-    because earlier picks crowd together. `probabilities` (n_rows, C), or (T, n_rows, C) of T
-    models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
+    `labeled` rows carry the class numbers `labels`; those of them that chance chose are `audits`, those that a strategy
+    chose `chosen` (default: all others): whether picking beats chance is told from these two. `chance` is the share
+    that `auto` draws at random because earlier picks crowd together. `probabilities` (n_rows, C), or (T, n_rows, C) of
+    T models or dropout passes, and `accuracy` (0 to 1, cross-validated or of the audit) are the current model's. `like`
     are rows of which `similar_to` and `seals` find more. `exclude` rows are never picked. `weights` (n_rows,) multiply
     what a row is worth. `groups` (n_rows,), such as patients, share a batch, see `guard`. Rows whose cosine is above
     `near_duplicate` do not share a batch (default .995, or 1, which is off, below 8 dimensions, where cosines say

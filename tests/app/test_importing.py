@@ -55,7 +55,7 @@ def test_what_the_table_should_not_hold_is_one_error_that_names_the_tick(project
     path = table(tmp_path / "labels.csv", f"0000.png,{one}", "0001.png,brand new", f"gone.png,{one}")
     at = given(project, path)
     assert errors(at) == [
-        '1 of the images are not in the pool: gone.png; add them on the Project page ("Add images"), or leave them '
+        '1 image is not in the pool: gone.png; add them on the Project page ("Add images"), or leave them '
         'out by the tick "Leave out images that are not in the project"'
     ]
     at = given(project, path, "labels_skip")

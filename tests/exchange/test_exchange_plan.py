@@ -91,7 +91,7 @@ def test_the_default_annotator_and_the_same_name_in_the_file_are_one() -> None:
 
 def test_unknown_images_are_all_listed_once() -> None:
     rows = [row("a.jpg"), *(row(f"new{i}.jpg") for i in range(12)), row("new3.jpg", "crack")]
-    with pytest.raises(UnknownImages, match=r"^12 of the images are not in the pool: new0\.jpg, .*") as caught:
+    with pytest.raises(UnknownImages, match=r"^12 images are not in the pool: new0\.jpg, .*") as caught:
         plan(*rows)
     message = str(caught.value)
     assert "new9.jpg and 2 more; " in message
