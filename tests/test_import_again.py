@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from image_tools import flat_images
 
 from annotate_select.cli import cli
 from annotate_select.project import Project
@@ -14,11 +14,7 @@ from annotate_select.project import Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    images = tmp_path / "images"
-    images.mkdir()
-    for number in range(3):
-        Image.new("RGB", (8, 8), (80 * number, 0, 0)).save(images / f"{number}.png")
-    return Project.create(tmp_path / "project", ["a", "b"], images=images)
+    return Project.create(tmp_path / "project", ["a", "b"], images=flat_images(tmp_path / "images", 3))
 
 
 def written(path: Path, *rows: str, columns: str = "image,label") -> Path:

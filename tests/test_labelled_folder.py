@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from image_tools import flat_images
 from PIL import Image
 
 from annotate_select.cli import cli
@@ -16,10 +17,7 @@ from annotate_select.project import Project
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        Image.new("RGB", (8, 8), (60 * number, 0, 0)).save(folder / f"{number}.png")
+    folder = flat_images(tmp_path / "photos", 4)
     shutil.copy(folder / "0.png", folder / "z-copy.png")
     return folder
 

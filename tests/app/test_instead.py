@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import projects
 import pytest
+from harness import APP
 from instead import PLACES, instead
+from page_tools import nothing_open, opened
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from streamlit.testing.v1 import AppTest
 from trust_looks import sentence
 
 from annotate_select.project import Project
 from annotate_select.steps.models import TrainedModel
 
-APP = Path(projects.__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projects, "_open", {})
+__all__ = ["nothing_open"]  # a fixture that every test here uses
 
 
 @pytest.mark.parametrize(
@@ -69,12 +64,8 @@ def test_the_newest_models_left_out_images_are_looked_up_on_a_page(
 ) -> None:
     said = TrainedModel.kept_out
     monkeypatch.setattr(TrainedModel, "kept_out", lambda self: "1 image left out (annotate-select check leaks)")
-    projects.keep(measured)
     for page in ("model", "batch"):
-        at = AppTest.from_file(str(APP / "streamlit_app.py"), default_timeout=60)
-        at.query_params["project"] = measured.id
-        at.run()
-        at.switch_page(f"app_pages/{page}.py").run()
+        at = opened(page, measured)
         assert not at.exception
         captions = "\n".join(one.value for one in at.caption)
         assert "annotate-select check" not in captions

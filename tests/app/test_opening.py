@@ -6,19 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import projects
 import pytest
-from streamlit.testing.v1 import AppTest
+from harness import APP
+from page_tools import nothing_open, opened
 
 from annotate_select.project import Project
 
-APP = Path(projects.__file__).parent
+__all__ = ["nothing_open"]  # a fixture that every test here uses
 PAGES = ["start", "label", "bulk", "map", "batch", "model", "review", "trust", "export"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projects, "_open", {})
 
 
 def htmls(block: Any) -> Iterator[str]:
@@ -30,15 +25,7 @@ def htmls(block: Any) -> Iterator[str]:
 
 
 def shown(page: str, project: Project | None, annotator: str = "") -> str:
-    at = AppTest.from_file(str(APP / "streamlit_app.py"), default_timeout=60)
-    if project is not None:
-        projects.keep(project)
-        at.query_params["project"] = project.id
-    if annotator:
-        at.query_params["annotator"] = annotator
-    at.run()
-    if page != "start":
-        at.switch_page(f"app_pages/{page}.py").run()
+    at = opened(page, project, annotator)
     assert not at.exception, at.exception
     return "\n".join(htmls(at.main))
 

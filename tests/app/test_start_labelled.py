@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import projects
 import pytest
 from harness import write_coded
-from streamlit.testing.v1 import AppTest
+from page_tools import nothing_open, opened
 
 from annotate_select.project import Project
 
-ENTRY = str(Path(projects.__file__).with_name("streamlit_app.py"))
+__all__ = ["nothing_open"]  # a fixture that every test here uses
 
 
-@pytest.fixture(autouse=True)
-def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projects, "_open", {})
-
-
-def opened(project: Project) -> tuple[str, set[str | None], set[str]]:
+def looks(project: Project) -> tuple[str, set[str | None], set[str]]:
     """Return what the page says, the keys of its buttons, and the labels of its links."""
-    projects.keep(project)
-    at = AppTest.from_file(ENTRY, default_timeout=60)
-    at.query_params["project"] = project.id
-    at.run()
+    at = opened(project=project)
     assert not at.exception, at.exception
     links = {one.proto.label for one in at.get("page_link")}
     return "\n".join(one.value for one in at.markdown), {one.key for one in at.button}, links
@@ -37,13 +28,13 @@ def fresh(tmp_path: Path) -> Project:
 
 def test_a_project_with_images_to_label_is_prepared(fresh: Project) -> None:
     fresh.annotate({"0000.png": "ok", "0001.png": "dent"})
-    _, buttons, _ = opened(fresh)
+    _, buttons, _ = looks(fresh)
     assert "prepare" in buttons
 
 
 def test_a_fully_labelled_project_is_not_prepared_for_labelling(fresh: Project) -> None:
     fresh.annotate({f"{number:04}.png": ("ok", "dent")[number % 2] for number in range(4)})
-    said, buttons, links = opened(fresh)
+    said, buttons, links = looks(fresh)
     assert "Every image has a label." in said
     assert "Next: add images below, or go on with the labels there are:" in said
     assert "An exam, which says how good a model is, is drawn from images that nobody has labelled" in said
@@ -55,6 +46,6 @@ def test_a_fully_labelled_project_is_not_prepared_for_labelling(fresh: Project) 
 def test_where_models_can_be_trained_that_is_offered(fresh: Project) -> None:
     fresh.annotate({f"{number:04}.png": ("ok", "dent")[number % 2] for number in range(4)})
     fresh.embed(dim=4, image_size=16)
-    _, buttons, links = opened(fresh)
+    _, buttons, links = looks(fresh)
     assert "prepare" not in buttons
     assert "Train a model" in links
