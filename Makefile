@@ -56,6 +56,9 @@ $(FRONTEND)/node_modules/.installed: $(FRONTEND)/package-lock.json $(VENV)/.inst
 .PHONY: frontend
 frontend: $(FRONTEND)/node_modules/.installed
 
+# Without bytecode kept on disk, every worker would rewrite the tests' assertions anew, and every command compile itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 BESIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Browsers have the machine to themselves: what a person sees in time is part of these tests.
