@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import APP, CLASSES, Server, make_project, write_coded
+from harness import APP, CLASSES, PlainServer, Server, copy_of, make_project, write_coded
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from annotate_select.project import Project
@@ -56,9 +57,23 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(template: Path, tmp_path: Path) -> Iterator[Project]:
     """A project of 12 images in `photos` beside it, of which 8 are in the queue."""
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    copy_of(template, tmp_path)
     with Project.open(tmp_path / "project") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def many_template(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A folder with a project of 90 images; tests use copies of it."""
+    folder = tmp_path_factory.mktemp("many")
+    make_project(folder / "project", photos, exam_size=10).close()
+    return folder
+
+
+@pytest.fixture
+def many(many_template: Path, tmp_path: Path) -> Path:
+    """A project of 90 images, all of them in the queue, 10 as the exam's."""
+    return copy_of(many_template, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +91,7 @@ def measured_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def measured(measured_template: Path, tmp_path: Path) -> Iterator[Project]:
     """A project with a model whose guesses are hardly better than chance: there are mistakes to look at."""
-    shutil.copytree(measured_template, tmp_path, dirs_exist_ok=True)
+    copy_of(measured_template, tmp_path)
     with Project.open(tmp_path / "project") as made:
         yield made
 
@@ -85,27 +100,55 @@ def measured(measured_template: Path, tmp_path: Path) -> Iterator[Project]:
 def server(state_folder: Path) -> Iterator[Server]:
     made = Server(state_folder)
     yield made
-    made.stop()
+    made.stop(signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests that do not kill it."""
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("server") / "state")
-    made.start()
     yield made
-    made.stop()
+    made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def shared(_shared: Server) -> Server:
+    """One server for many tests: to start it and to load its first page takes as long as most of them do.
+
+    A test may kill it and start it again; one that fails meanwhile takes no other with it.
+    """
+    return _running(_shared)
 
 
 @pytest.fixture(scope="session")
-def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One more, for the tests that do not kill it and ask its pages what they hold and where it lies."""
-    made = Server(tmp_path_factory.mktemp("telling") / "state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANNOTATE_SELECT_DEBUG", "1")
-        made.start()
+def _telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("telling") / "state", debug=True)
     yield made
-    made.stop()
+    made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def telling(_telling: Server) -> Server:
+    """One more such, whose pages tell what they hold and where it lies."""
+    return _running(_telling)
+
+
+@pytest.fixture(scope="session")
+def _plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
+    made = PlainServer(tmp_path_factory.mktemp("plain") / "state", debug=True)
+    yield made
+    made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def plain(_plain: PlainServer) -> Server:
+    """One more such, without the app's routes."""
+    return _running(_plain)
+
+
+def _running(server: Server) -> Server:
+    if not server.runs():
+        server.start()
+    return server
 
 
 @pytest.fixture(scope="session")

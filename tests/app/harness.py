@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 
+import pytest
 from PIL import Image, ImageDraw
 
 from annotate_select.annotations import batches, exam, images
 from annotate_select.annotations.events import StoredEvent, history
 from annotate_select.project import Project
+from annotate_select.recent import remember
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
@@ -71,6 +77,17 @@ def make_project(root: Path, folder: Path, exam_size: int, picks: int | None = N
     return project
 
 
+def copy_of(template: Path, folder: Path) -> Path:
+    """Copy a folder with a closed project in it, and return the project's, of an id of its own.
+
+    A server that knows several copies would otherwise find the first of them.
+    """
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    with closing(sqlite3.connect(folder / "project" / "annotations.db")) as db, db:
+        db.execute("UPDATE settings SET value = ? WHERE key = 'project'", [token_hex(16)])
+    return folder / "project"
+
+
 def stored(root: Path, annotator: str | None = None) -> list[StoredEvent]:
     """Return every event in the database, in the order of arrival."""
     with Project.open(root) as opened:
@@ -78,10 +95,10 @@ def stored(root: Path, annotator: str | None = None) -> list[StoredEvent]:
 
 
 class Server:
-    """The app in a process of its own."""
+    """The app in a process of its own; with `debug`, its pages tell what they hold and where it lies."""
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
+    def __init__(self, state: Path, debug: bool = False) -> None:
+        self.state, self.debug = state, debug
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         state.mkdir(exist_ok=True)
@@ -91,6 +108,8 @@ class Server:
     def start(self, project: Path | None = None) -> None:
         """Start it, and wait until it answers."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANNOTATE_SELECT_STATE": str(self.state)}
+        if self.debug:
+            environment["ANNOTATE_SELECT_DEBUG"] = "1"
         command = self._command() + (["--project", str(project)] if project else [])
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -99,6 +118,16 @@ class Server:
             assert self.process.poll() is None, f"the server ended: {self.log.read_text()}"
             assert time.monotonic() < until, f"the server does not answer: {self.log.read_text()}"
             time.sleep(0.1)
+
+    def knows(self, root: Path) -> None:
+        """Let it find a project whose id an address names; where none is named, this is the last one opened."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ANNOTATE_SELECT_STATE", str(self.state))
+            remember(root)
+
+    def runs(self) -> bool:
+        """Return whether it was started, and neither stopped nor ended."""
+        return self.process is not None and self.process.poll() is None
 
     def _command(self) -> list[str]:
         return [sys.executable, str(APP / "launch.py"), "--port", str(self.port), "--no-browser"]

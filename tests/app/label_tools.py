@@ -35,6 +35,14 @@ def wait_number(page: Page, number: int) -> None:
     seen(page)
 
 
+def wait_fetched(page: Page, n: int) -> None:
+    """Wait until n images came from the server, those ahead of the one on screen too."""
+    page.wait_for_function(
+        "n => performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/image/')).length >= n",
+        arg=n,
+    )
+
+
 def seen(page: Page) -> int:
     """Give a person's eye two frames to see what is shown, and return its number."""
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -52,18 +52,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_a_serious_finding(
-    prepared: Path, server: Server, visit: Callable[[], BrowserContext], theme: str
+    prepared: Path, shared: Server, visit: Callable[[], BrowserContext], theme: str
 ) -> None:
     if not AXE.is_file():
         pytest.skip("the packages of tests/app/frontend are not installed: run `make frontend`")
-    server.start(prepared)
+    shared.knows(prepared)
     with Project.open(prepared) as project:
         who = f"?project={project.id}&annotator=ana"
     page = visit().new_page()
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     found: list[str] = []
     for name in PAGES:
-        page.goto(f"{server.url}/{name}{who}")
+        page.goto(f"{shared.url}/{name}{who}")
         expect(page.get_by_test_id("stMainBlockContainer")).to_be_visible()
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         if name in READY:

@@ -24,6 +24,7 @@ from label_tools import (
     shown,
     standing,
     there_is_more,
+    wait_fetched,
     wait_number,
     wait_saved,
     wait_shown,
@@ -31,7 +32,6 @@ from label_tools import (
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.project import Project
-from annotate_select.recent import remember
 
 pytestmark = pytest.mark.browser
 
@@ -39,17 +39,9 @@ Visit = Callable[[], BrowserContext]
 
 
 @pytest.fixture
-def many(tmp_path: Path, photos: Path) -> Path:
-    """A project of 90 images, all of them in the queue, 10 as the exam's."""
-    make_project(tmp_path / "project", photos, exam_size=10).close()
-    return tmp_path / "project"
-
-
-@pytest.fixture
-def ana(shared: Server, many: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Page:
+def ana(shared: Server, many: Path, visit: Visit) -> Page:
     """A page on which ana can label."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
-    remember(many)
+    shared.knows(many)
     return label_page(visit().new_page(), shared, many)
 
 
@@ -196,14 +188,13 @@ def test_looking_back_changes_nothing_until_a_key_is_pressed(ana: Page, many: Pa
     }
 
 
-def test_labels_made_while_the_server_is_dead_are_stored_once(server: Server, many: Path, visit: Visit) -> None:
-    server.start(many)
-    ana = label_page(visit().new_page(), server, many)
+def test_labels_made_while_the_server_is_dead_are_stored_once(ana: Page, many: Path, shared: Server) -> None:
     press_each(ana, "123")
-    server.stop(signal.SIGKILL)
+    wait_fetched(ana, 3 + 10 + 1)
+    shared.stop(signal.SIGKILL)
     press_each(ana, "1231231231")
     expect(ana.locator(".saved")).to_contain_text("kept here, will retry")
-    server.start(many)
+    shared.start()
     wait_saved(ana)
     assert_on_the_image_seen(ana, many)
     assert len(standing(many)) == len(stored(many)) == 13
@@ -285,12 +276,9 @@ def test_a_refused_label_is_said_and_not_sent_again(ana: Page, many: Path) -> No
     assert posts == 1
 
 
-def test_an_image_that_cannot_be_read_can_only_be_set_aside(
-    shared: Server, tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
+def test_an_image_that_cannot_be_read_can_only_be_set_aside(shared: Server, tmp_path: Path, visit: Visit) -> None:
     make_project(tmp_path / "project", write_coded(tmp_path / "photos", 6), exam_size=1).close()
-    remember(tmp_path / "project")
+    shared.knows(tmp_path / "project")
     with Project.open(tmp_path / "project") as project:
         lost = project.queue("ana", 10)[1].key
     (tmp_path / "photos" / lost).unlink()

@@ -13,7 +13,6 @@ from label_tools import standing, wait_saved
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.project import Project
-from annotate_select.recent import remember
 
 pytestmark = pytest.mark.browser
 
@@ -21,11 +20,10 @@ Visit = Callable[[], BrowserContext]
 
 
 @pytest.fixture
-def root(telling: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(telling: Server, tmp_path: Path) -> Path:
     """A project of 36 images of three kinds of 12: photograph i is of kind i % 3."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(telling.state))
     grouped_project(tmp_path, 36, 3).close()
-    remember(tmp_path / "project")
+    telling.knows(tmp_path / "project")
     return tmp_path / "project"
 
 

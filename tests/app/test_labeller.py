@@ -12,7 +12,6 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.project import Project
-from annotate_select.recent import remember
 
 pytestmark = pytest.mark.browser
 
@@ -20,12 +19,10 @@ Visit = Callable[[], BrowserContext]
 
 
 @pytest.fixture
-def root(tmp_path: Path, photos: Path, shared: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of 90 images that the server knows; not a copy, which would have the id of what it was copied from."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
-    make_project(tmp_path / "project", photos, exam_size=10).close()
-    remember(tmp_path / "project")
-    return tmp_path / "project"
+def root(many: Path, shared: Server) -> Path:
+    """A project of 90 images that the server knows."""
+    shared.knows(many)
+    return many
 
 
 @pytest.fixture
@@ -79,16 +76,13 @@ def test_a_zoom_can_be_kept(ana: Page) -> None:
     assert transform(ana) == zoomed
 
 
-def test_more_pixels_are_loaded_and_the_image_stays_itself(
-    shared: Server, tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_pixels_are_loaded_and_the_image_stays_itself(shared: Server, tmp_path: Path, visit: Visit) -> None:
     folder = write_coded(tmp_path / "photos", 4)
     for path in sorted(folder.iterdir()):
         with Image.open(path) as small:
-            small.resize((3200, 2400)).save(path)
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(shared.state))
+            small.resize((3200, 2400)).save(path, compress_level=1)
     make_project(tmp_path / "project", folder, exam_size=1).close()
-    remember(tmp_path / "project")
+    shared.knows(tmp_path / "project")
     with Project.open(tmp_path / "project") as project:
         context = visit()
         page = context.new_page()

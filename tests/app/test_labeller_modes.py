@@ -33,12 +33,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
 
 
 def test_suggestions_come_where_the_project_wants_them_and_never_on_the_exam(
-    trained: Path, server: Server, visit: Visit
+    trained: Path, shared: Server, visit: Visit
 ) -> None:
     with Project.open(trained) as project:
         exam = {int(Path(key).stem) for key in project.exam_keys()}
-    server.start(trained)
-    page = label_page(visit().new_page(), server, trained, "nobody")
+    shared.knows(trained)
+    page = label_page(visit().new_page(), shared, trained, "nobody")
     suggestion = page.locator(".suggestion")
     expect(suggestion).to_be_hidden()  # unless the project says so
 
@@ -66,14 +66,14 @@ def test_suggestions_come_where_the_project_wants_them_and_never_on_the_exam(
 
 
 @pytest.fixture
-def disputed(tmp_path: Path, photos: Path, server: Server) -> Path:
-    """A project with a server, in which ben and eva disagree on three images, and ben flagged the first."""
+def disputed(tmp_path: Path, photos: Path, shared: Server) -> Path:
+    """A project that the server knows, in which ben and eva disagree on three images, and ben flagged the first."""
     root = tmp_path / "project"
     with make_project(root, photos, exam_size=10) as made:
         images = made.image_ids([f"{number:04}.png" for number in range(3)])
         for i, image in enumerate(images.values()):
             made.record([Event(f"b{i}", image, "ben", "label", "crack"), Event(f"e{i}", image, "eva", "label", "dent")])
-    server.start(root)
+    shared.knows(root)
     return root
 
 
@@ -85,9 +85,9 @@ def review_page(page: Page, server: Server, root: Path) -> Page:
 
 
 def test_a_reviewers_word_is_final_and_others_are_heard_afterwards(
-    disputed: Path, server: Server, visit: Visit
+    disputed: Path, shared: Server, visit: Visit
 ) -> None:
-    page = review_page(visit().new_page(), server, disputed)
+    page = review_page(visit().new_page(), shared, disputed)
     first = shown(page)
     opinions = page.locator(".opinions")
     expect(opinions).not_to_contain_text("ben")
@@ -122,8 +122,8 @@ def test_a_reviewers_word_is_final_and_others_are_heard_afterwards(
         assert project.review_counts()["disputed"] == 1
 
 
-def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, server: Server, visit: Visit) -> None:
-    page = review_page(visit().new_page(), server, disputed)
+def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, shared: Server, visit: Visit) -> None:
+    page = review_page(visit().new_page(), shared, disputed)
     first = shown(page)
     numbers = {first}
     for _ in range(2):
@@ -137,15 +137,15 @@ def test_a_reviewer_can_come_back_to_what_was_passed_on(disputed: Path, server: 
 
 
 def test_a_reviewer_hears_of_a_likely_wrong_label_what_the_model_says(
-    trained: Path, server: Server, visit: Visit
+    trained: Path, shared: Server, visit: Visit
 ) -> None:
     with Project.open(trained) as project:
         doubtful = {int(Path(one.key).stem): one.suggestion for one in project.review("doubtful", 100)}
     assert doubtful  # every label is one of three in turn, whatever is on the picture
-    server.start(trained)
+    shared.knows(trained)
     page = visit().new_page()
     with Project.open(trained) as project:
-        page.goto(f"{server.url}/review?project={project.id}&annotator=rita")
+        page.goto(f"{shared.url}/review?project={project.id}&annotator=rita")
     page.get_by_text("Likely wrong").first.click()
     number = wait_shown(page)
     opinions = page.locator(".opinions")

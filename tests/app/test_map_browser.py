@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from secrets import token_hex
 
 import numpy as np
 import pytest
@@ -19,7 +16,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from annotate_select.annotations.events import StoredEvent
 from annotate_select.project import Project
-from annotate_select.recent import remember
 from annotate_select.steps.layout import Layout
 
 pytestmark = pytest.mark.browser
@@ -27,13 +23,9 @@ Visit = Callable[[], BrowserContext]
 
 
 @pytest.fixture
-def known(measured: Project, telling: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
+def known(measured: Project, telling: Server) -> Project:
     """A project that the server finds: 48 labelled images, of which 12 are the exam's, and a model."""
-    monkeypatch.setenv("ANNOTATE_SELECT_STATE", str(telling.state))
-    measured.id = token_hex(16)  # all copies of the template have one id, and the server would find the first of them
-    with closing(sqlite3.connect(measured.root / "annotations.db")) as db, db:
-        db.execute("UPDATE settings SET value = ? WHERE key = 'project'", [measured.id])
-    remember(measured.root)
+    telling.knows(measured.root)
     return measured
 
 
@@ -104,10 +96,10 @@ def by_ana(project: Project) -> list[StoredEvent]:
     return stored(project.root, "ana")
 
 
-def test_a_project_without_features_says_what_to_do(project: Project, server: Server, visit: Visit) -> None:
-    server.start(project.root)
+def test_a_project_without_features_says_what_to_do(project: Project, telling: Server, visit: Visit) -> None:
+    telling.knows(project.root)
     page = visit().new_page()
-    page.goto(f"{server.url}/map?project={project.id}&annotator=ana")
+    page.goto(f"{telling.url}/map?project={project.id}&annotator=ana")
     expect(page.get_by_text("There is no map yet")).to_be_visible()
     expect(page.get_by_role("button", name="Compute features")).to_be_visible()
 
@@ -285,23 +277,18 @@ def test_without_a_name_the_map_is_to_look_at(known: Project, telling: Server, v
     assert page.locator(".act").count() == 0
 
 
-def test_labels_wait_for_a_server_that_is_away(
-    measured: Project, server: Server, visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ANNOTATE_SELECT_DEBUG", "1")
-    server.start(measured.root)
-    page = opened(visit().new_page(), server, measured)
+def test_labels_wait_for_a_server_that_is_away(page: Page, measured: Project, telling: Server) -> None:
     layout = measured.layout()
     places = on_screen(page, layout)
     centre, radius = circle(places, 6)
     lasso(page, centre, radius)
     ids = layout.ids[within(places, centre, radius)].tolist()
     page.wait_for_function("window.__map.shown !== null")
-    server.stop()
+    telling.stop()
     page.evaluate("window.__map.panel.body.querySelector('.act').click()")  # Streamlit covers the page meanwhile
     expect(page.locator(".saved")).to_contain_text("not saved yet")
     assert by_ana(measured) == []
-    server.start(measured.root)
+    telling.start()
     wait_saved(page)
     assert sorted(one.image_id for one in by_ana(measured)) == sorted(ids)
 

@@ -20,12 +20,14 @@ SAID = {
 
 
 def test_nothing_is_opening_on_the_pages_of_a_new_project(
-    server: Server, project: Project, visit: Callable[[], BrowserContext]
+    shared: Server, project: Project, visit: Callable[[], BrowserContext]
 ) -> None:
-    server.start(project.root)
-    page = visit().new_page()
-    for name, said in SAID.items():
-        page.goto(f"{server.url}/{name}")
-        expect(page.get_by_text(said)).to_be_visible(timeout=90_000)  # the first visit loads libraries
-        page.wait_for_timeout(1500)  # it is hidden for the first 0.8 s in any case
+    shared.knows(project.root)
+    visitor = visit()
+    pages = {name: visitor.new_page() for name in SAID}
+    for name, page in pages.items():
+        page.goto(f"{shared.url}/{name}")
+        expect(page.get_by_text(SAID[name])).to_be_visible(timeout=90_000)  # the first visit loads libraries
+    page.wait_for_timeout(1500)  # it is hidden for the first 0.8 s in any case
+    for page in pages.values():
         expect(page.get_by_text("Opening")).to_have_count(0)

@@ -19,11 +19,11 @@ READY = """() => {
 
 
 def test_photos_from_a_webcam_join_the_pool(
-    project: Project, server: Server, visit: Callable[[], BrowserContext]
+    project: Project, shared: Server, visit: Callable[[], BrowserContext]
 ) -> None:
-    server.start(project.root)
+    shared.knows(project.root)
     page = visit().new_page()
-    page.goto(f"{server.url}/?project={project.id}")
+    page.goto(f"{shared.url}/?project={project.id}")
     page.get_by_text("Add images").click()
     page.get_by_role("tab", name="Webcam").click()
     page.get_by_text("Use the webcam").click()

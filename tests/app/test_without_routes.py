@@ -6,13 +6,13 @@ import json
 import signal
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bulk_tools import bulk_page, cells, grid, grouped_project, wait_painted
-from harness import PlainServer, make_project, stored
+from harness import Server, make_project, stored
 from label_tools import (
     assert_on_the_image_seen,
     label_page,
@@ -32,21 +32,13 @@ from annotate_select.recent import remember
 Call = dict[str, object]
 
 
-@pytest.fixture
-def plain(tmp_path: Path) -> Iterator[PlainServer]:
-    made = PlainServer(tmp_path / "state")
-    yield made
-    made.stop()
-
-
 @pytest.mark.browser
 def test_labels_go_by_the_component_s_state(
-    plain: PlainServer, photos: Path, tmp_path: Path, visit: Callable[[], BrowserContext]
+    plain: Server, photos: Path, tmp_path: Path, visit: Callable[[], BrowserContext]
 ) -> None:
     root = tmp_path / "project"
     make_project(root, photos, exam_size=10).close()
-    remember(root)
-    plain.start()
+    plain.knows(root)
     page = label_page(visit().new_page(), plain, root)
     assert page.locator(".labeller").get_attribute("data-slow") == "yes"
     for number in range(15):  # ten a second, seen or not
@@ -72,14 +64,10 @@ def test_labels_go_by_the_component_s_state(
 
 
 @pytest.mark.browser
-def test_groups_do(
-    plain: PlainServer, tmp_path: Path, visit: Callable[[], BrowserContext], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ANNOTATE_SELECT_DEBUG", "1")
+def test_groups_do(plain: Server, tmp_path: Path, visit: Callable[[], BrowserContext]) -> None:
     root = tmp_path / "project"
     grouped_project(tmp_path, 36, 3).close()
-    remember(root)
-    plain.start()
+    plain.knows(root)
     page = bulk_page(visit().new_page(), plain, root)
     first = wait_painted(page, 12)
     assert page.locator(".bulk").get_attribute("data-slow") == "yes"
@@ -97,12 +85,8 @@ def test_groups_do(
 
 
 @pytest.mark.browser
-def test_the_map_does(
-    plain: PlainServer, measured: Project, visit: Callable[[], BrowserContext], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ANNOTATE_SELECT_DEBUG", "1")
-    remember(measured.root)
-    plain.start()
+def test_the_map_does(plain: Server, measured: Project, visit: Callable[[], BrowserContext]) -> None:
+    plain.knows(measured.root)
     page = opened(visit().new_page(), plain, measured)
     assert page.locator(".map").get_attribute("data-slow") == "yes"
     box = page.locator("canvas.over").bounding_box()
