@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from harness import APP, CLASSES, PlainServer, Server, copy_of, make_project, write_coded
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from visitors import Visitors
 
 from annotate_select.project import Project
 
@@ -163,32 +164,13 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
+@pytest.fixture(scope="session")
+def visitors(chromium: Browser) -> Visitors:
+    return Visitors(chromium)
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
+def visit(visitors: Visitors) -> Iterator[Callable[[], BrowserContext]]:
     """Return what opens a browser of a new visitor; errors in a page and requests to elsewhere fail the test."""
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
-
-    def watch(page: Page) -> None:
-        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
-
-    def new() -> BrowserContext:
-        context = chromium.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True)
-        context.set_default_timeout(60_000)
-        context.add_init_script(PROBE)
-        context.on("page", watch)
-        context.on("request", lambda request: _elsewhere(request.url) and wrong.append(f"request to {request.url}"))
-        contexts.append(context)
-        return context
-
-    yield new
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
-def _elsewhere(url: str) -> bool:
-    return url.startswith(("http:", "https:", "ws:", "wss:")) and "://127.0.0.1:" not in url
+    yield visitors.new
+    assert visitors.leave() == []
