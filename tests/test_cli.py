@@ -43,7 +43,7 @@ def test_the_loop_by_commands(tmp_path: Path, photos: Path, truth: dict[str, str
     assert made["project"] == str(root)
     again = answer(invoke("--json", "-p", root, "add", photos))
     assert (again["added"], again["unchanged"]) == ([], 120)
-    features = answer(run("--json", "-p", root, "embed", "--dim", "12", "--image-size", "32"))
+    features = answer(run("--json", "-p", root, "embed", "--dim", "12", "--image-size", "16"))
     assert (features["images"], features["dim"]) == (120, 12)
     exam = answer(run("--json", "-p", root, "exam", "--size", "20"))
     label(tmp_path / "exam-labels.csv", list(exam["to_label"]), truth)  # type: ignore[call-overload]
