@@ -13,9 +13,9 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before anything imports torch: see annotate_select/features
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # As many processes as cores: two threads of torch in each only wait for one another, a third of the tests' time.
+    # As many processes as cores: two threads of torch or BLAS in each only wait for one another, half of all the time.
+    # The engines of selection, which take threads by those of BLAS, have theirs: see tests/selection/conftest.py.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(os.cpu_count()))  # by which the engines of selection take threads
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
 SMALL = {"atoms": 40, "epochs": 1, "image_size": 32}  # a tenth of the dictionary, of images a quarter as large
