@@ -21,13 +21,16 @@ SAMPLE = ROOT / "sample_data"
 SMALL = {"atoms": 40, "epochs": 1, "image_size": 32}  # a tenth of the dictionary, of images a quarter as large
 # Begun first where files are run beside each other, so that no process is left alone with a long one at the end.
 LONGEST = (
-    "test_docs.py",
-    "test_cli.py",
-    "test_labels_fed_back.py",
-    "test_wheel.py",
-    "test_choose.py",
-    "test_project.py",
     "test_faults.py",
+    "test_cli.py",
+    "test_docs.py",
+    "test_wheel.py",
+    "test_selection_contract.py",
+    "test_check_drift.py",
+    "test_backbone.py",
+    "test_pages.py",
+    "test_trust_page.py",
+    "test_training.py",
 )
 
 
