@@ -248,8 +248,9 @@ def test_the_order_of_the_pool_does_not_matter_to_chance(strategy: str) -> None:
     turned = np.random.default_rng(3).permutation(N)
     labels = {"labels": (), "labeled": ()} if strategy in LABELLESS else {"labels": [1], "labeled": [7]}
     flat = {"probabilities": np.full((N, C), 1 / C), "exclude": (), **labels}
+    flat |= {"like": [1, 50, 58]} if "like" in STRATEGIES[strategy].needs else {}
     here = ask(np.ones((N, D)), 9, strategy, tokens=tokens, audit=0.3, **flat)
-    flat["labeled"] = np.flatnonzero(np.isin(turned, flat["labeled"]))
+    flat |= {name: np.flatnonzero(np.isin(turned, flat[name])) for name in ("labeled", "like") if name in flat}
     there = ask(np.ones((N, D)), 9, strategy, tokens=tokens[turned], audit=0.3, **flat)
     assert tokens[here.rows].tolist() == tokens[turned][there.rows].tolist()
 
