@@ -33,10 +33,10 @@ def centroids(
     if k > FLAT:
         return _two_levels(points, rows, k, hashes, seed, weights)
     rows = _sample(rows, hashes, max(k * LEAST_POINTS, min(k * MOST_POINTS, ENOUGH_POINTS)))
-    training, mass = np.ascontiguousarray(points[rows]), _mass(weights, rows)
+    training, mass = points.take(rows, axis=0), _mass(weights, rows)
     seed &= 0x7FFFFFFF
     some = np.sort(np.random.default_rng(seed).permutation(len(rows))[: k * START_POINTS])
-    few, their_mass = training[some], None if mass is None else mass[some]
+    few, their_mass = training.take(some, axis=0), None if mass is None else mass[some]
     with Workers():  # FAISS has threads of its own, and each would wait for those of BLAS
         found = _moved(few, their_mass, _apart(few, k, their_mass, seed), STEPS_ON_SOME, seed)
         return _moved(training, mass, found, STEPS_ON_ALL, seed)
@@ -48,7 +48,7 @@ def assign(points: np.ndarray, rows: np.ndarray, centres: np.ndarray) -> tuple[n
     cosine = np.empty(len(rows), dtype=np.float32)
 
     def look(here: slice) -> None:
-        cosines = points[rows[here]] @ centres.T  # (b, k)
+        cosines = points.take(rows[here], axis=0) @ centres.T  # (b, k)
         number[here] = cosines.argmax(axis=1)
         cosine[here] = np.take_along_axis(cosines, number[here, None], axis=1)[:, 0]
 

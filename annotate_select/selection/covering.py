@@ -59,7 +59,8 @@ class Kernels:
     """Kernel rows (b, r) of candidates against the reference, by position; the last some thousands are kept."""
 
     def __init__(self, points: np.ndarray, drawn: np.ndarray, reference: np.ndarray, kernel: Kernel) -> None:
-        self._points, self._reference, self._kernel = points[drawn], points[reference], kernel
+        self._points, self._reference = points.take(drawn, axis=0), points.take(reference, axis=0)
+        self._kernel = kernel
         slots = min(len(drawn), max(AT_ONCE, CACHE // max(1, len(reference))))
         self._kept = np.empty((slots, len(reference)), dtype=np.float32)
         self._slot = np.full(len(drawn), -1, dtype=np.int64)  # of each candidate
@@ -72,7 +73,7 @@ class Kernels:
 
     def fresh(self, rows: np.ndarray) -> np.ndarray:
         """Return kernel rows without keeping them."""
-        return self._kernel(self._points[rows] @ self._reference.T)
+        return self._kernel(self._points.take(rows, axis=0) @ self._reference.T)
 
     def best(self, others: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Return (r,) the largest kernel value of each reference row with any of some rows of `points`; 0 for none."""
@@ -95,7 +96,7 @@ class Kernels:
             self._slot[thrown[thrown >= 0]] = -1
             self._owner[places], self._slot[missing] = missing, places
             self._kept[places] = self.fresh(missing)
-        return np.asarray(self._kept[self._slot[rows]])
+        return np.asarray(self._kept.take(self._slot[rows], axis=0))
 
 
 class Greedy:

@@ -22,8 +22,10 @@ __all__ = ["Traversal", "shrink"]
 
 FEW = 2048  # rows kept up to date after every pick
 MANY = 2**16  # rows the few are chosen from; all others stay below the best of them for a while
+GROWTH = 4  # times as many rows are gone over when few of them remained worth a pick
 AT_ONCE = 512  # centres in a product
 PART = 512  # rows in a product, or a few times as many
+LOOK_EVERY = 4  # picks: how often it is looked whether half of the few cannot be picked any more
 TELL_EVERY = 0.3  # seconds
 SAME = 1e-6  # squared distances below are rounding of float32
 # Tiers of the key: first come rows without any of these, then those told to wait, those of a group at its cap, those of
@@ -110,13 +112,13 @@ class Traversal:
             if not picks and not stale:
                 return
             # Going over many rows is worth while only when few of them remain worth a pick.
-            size = min(2 * size, len(many.rows)) if picks < FEW // 32 else max(FEW, size // 2)
+            size = min(GROWTH * size, len(many.rows)) if picks < FEW // 32 else max(FEW, size // 2)
             self._tell(n)
 
     def _run_inside(self, few: _Head, around: tuple[_Head, ...], n: int) -> None:
         """Pick among the few for as long as no other row can be better."""
         rows = few.rows[np.argsort(self.ties[few.rows], kind="stable")]  # so that the first of equals goes first
-        near_by, gaps = self.points[rows], self.gaps[rows]
+        near_by, gaps = self.points.take(rows, axis=0), self.gaps[rows]
         lengths = self._lengths[rows]
         bound = self._bound((few, *around))
         while len(self.picked) < n and len(rows):
@@ -127,6 +129,13 @@ class Traversal:
             row = int(rows[best])
             if _order(_Bound(float(keys[best]), int(self.ties[row]), row)) <= _order(bound):
                 break
+            # What cannot come up any more need not be kept up to date; with caps, keys may rise again.
+            if self._groups is None and len(self.picked) % LOOK_EVERY == 0:
+                alive = keys >= bound.key
+                if 2 * np.count_nonzero(alive) < len(rows):
+                    self._keep(rows[~alive], gaps[~alive])
+                    rows, near_by, gaps, lengths = rows[alive], near_by[alive], gaps[alive], lengths[alive]
+                    best = int(np.count_nonzero(alive[:best]))
             self._pick(row, float(gaps[best]))
             squared = near_by @ near_by[best]
             squared *= -2
@@ -134,6 +143,10 @@ class Traversal:
             squared += lengths[best]
             squared[squared < SAME] = 0
             np.minimum(gaps, squared, out=gaps)
+        self._keep(rows, gaps)
+
+    def _keep(self, rows: np.ndarray, gaps: np.ndarray) -> None:
+        """Write down the gaps of some rows, which take in every pick so far."""
         self.gaps[rows] = gaps
         self._seen[rows] = len(self.picked)
 
@@ -197,7 +210,7 @@ class Traversal:
         def compare(here: slice) -> None:
             some = stale[here]
             missed = self._centres[self._seen[some[0]] : count]
-            _lower(self.gaps, some, self.points[some], self._lengths[some], missed)
+            _lower(self.gaps, some, self.points.take(some, axis=0), self._lengths[some], missed)
 
         workers.map(compare, len(stale), PART if len(stale) <= 32 * PART else 4 * PART)
         self._seen[stale] = count
@@ -228,11 +241,11 @@ def _lower(
     for first in range(0, len(centres), AT_ONCE):
         some = centres[first : first + AT_ONCE]
         halves = np.einsum("ij,ij->i", some, some) / 2
-        products = points @ some.T
+        products = some @ points.T  # (c, b): the largest of each column is found much faster than of each row
         if np.ptp(halves) > SAME / 4:  # not all of length 1: one is 0
-            products -= halves
+            products -= halves[:, None]
             halves = halves[:1] * 0
-        np.maximum(nearest, products.max(axis=1) - halves[0], out=nearest)
+        np.maximum(nearest, products.max(axis=0) - halves[0], out=nearest)
     squared = lengths - 2 * nearest
     squared[squared < SAME] = 0
     gaps[rows] = np.minimum(gaps[rows], squared)

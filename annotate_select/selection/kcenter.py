@@ -63,7 +63,7 @@ def loneliness(features: np.ndarray, rows: np.ndarray, sample: np.ndarray) -> np
     place[sample] = np.arange(len(sample))
 
     def look(here: slice) -> None:
-        points = features[rows[here]]
+        points = features.take(rows[here], axis=0)
         gaps = points @ others
         gaps *= -2
         gaps += lengths

@@ -68,11 +68,11 @@ def typicality(points: np.ndarray, rows: np.ndarray, sample: np.ndarray, workers
     out = np.zeros(len(rows))
     if number < 1:
         return out
-    others = points[sample]
+    others = points.take(sample, axis=0)
     lengths = np.einsum("ij,ij->i", others, others)
 
     def look(here: slice) -> None:
-        block = others if len(rows) <= STEP and sample is rows else points[rows[here]]
+        block = others if len(rows) <= STEP and sample is rows else points.take(rows[here], axis=0)
         squared = block @ others.T  # (b, s); with itself, BLAS makes half of it
         squared *= -2
         squared += lengths

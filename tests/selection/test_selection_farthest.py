@@ -61,8 +61,10 @@ def test_every_pick_is_the_farthest_whatever_the_sizes_inside(data: st.DataObjec
     caps = Caps(bare_pool(points, groups))
     with pytest.MonkeyPatch.context() as patch:
         for name, values in {
-            "FEW": [1, 2, 7, 100],
-            "MANY": [1, 9, 100],
+            "FEW": [1, 2, 7, 30, 100],
+            "MANY": [1, 9, 50, 100],
+            "GROWTH": [2, 4],
+            "LOOK_EVERY": [1, 3],
             "AT_ONCE": [1, 3, 100],
             "PART": [1, 4, 50],
         }.items():
