@@ -37,8 +37,9 @@ def centroids(
     seed &= 0x7FFFFFFF
     some = np.sort(np.random.default_rng(seed).permutation(len(rows))[: k * START_POINTS])
     few, their_mass = training.take(some, axis=0), None if mass is None else mass[some]
+    first = _apart(few, k, their_mass, seed)
     with Workers():  # FAISS has threads of its own, and each would wait for those of BLAS
-        found = _moved(few, their_mass, _apart(few, k, their_mass, seed), STEPS_ON_SOME, seed)
+        found = _moved(few, their_mass, first, STEPS_ON_SOME, seed)
         return _moved(training, mass, found, STEPS_ON_ALL, seed)
 
 
