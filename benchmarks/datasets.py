@@ -24,6 +24,7 @@ CACHE = Path(__file__).parent / "cache"
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 MOST = 4000  # images of a set: more would only make the benchmark slower
+LARGE = ("fashion_large", "fashion_large_30to1")  # all 60,000 images, or a cut of them; only where asked for by name
 SMALL = {  # little to see above 128 pixels
     "cifar10_small",
     "fashion_mnist",
@@ -31,6 +32,7 @@ SMALL = {  # little to see above 128 pixels
     "mnist",
     "mnist_30to1",
     "traffic_lights",
+    *LARGE,
 }
 NOT_CLASSES = {"Not sure", "Skip"}  # of clothing: what people said when they could not tell
 FEWEST = 15  # images of a class that is kept
@@ -54,9 +56,9 @@ def names(data: Path = DATA) -> list[str]:
 
 
 def load(name: str, data: Path = DATA) -> DataSet:
-    """Read one set; at most 4,000 images, drawn with seed 0."""
+    """Read one set; at most 4,000 images, drawn with seed 0, but of `fashion_large` and `fashion_large_30to1` all."""
     if name.startswith("fashion"):
-        return _fashion(imbalanced=name == "fashion_30to1")
+        return _fashion(name)
     folder = _elpv_folder() if name == "elpv" else data / name / "images"
     pairs = _elpv_pairs() if name == "elpv" else _listed(data / name / "labels.csv")
     texts = np.array([label for _, label in pairs])
@@ -169,22 +171,23 @@ def _fashion_file(part: str, kind: str) -> Path | None:
     return file if file.exists() else None
 
 
-def _fashion(*, imbalanced: bool) -> DataSet:
-    """Return Fashion-MNIST, or a cut of it whose classes shrink evenly from 1,200 images to 40."""
+def _fashion(name: str) -> DataSet:
+    """Return Fashion-MNIST, or a cut of it whose classes shrink evenly from 1,200 images to 40, or all of it so."""
     images_file, labels_file = _fashion_file("train", "images"), _fashion_file("train", "labels")
     if images_file is None or labels_file is None:
         raise SystemExit("Fashion-MNIST is not there; apt install dataset-fashion-mnist")
     labels = np.frombuffer(gzip.decompress(labels_file.read_bytes()), np.uint8, offset=8).astype(np.int64)
     images = np.frombuffer(gzip.decompress(images_file.read_bytes()), np.uint8, offset=16).reshape(-1, 28, 28)
     order = np.random.default_rng(0).permutation(len(labels))
-    if imbalanced:
-        sizes = np.round(1200 * (1 / 30) ** (np.arange(10) / 9)).astype(int)
+    if name.endswith("_30to1"):
+        largest = 6000 if name in LARGE else 1200
+        sizes = np.round(largest * (1 / 30) ** (np.arange(10) / 9)).astype(int)
         rows = np.concatenate([order[labels[order] == one][: sizes[one]] for one in range(10)])
     else:
-        rows = order[:MOST]
+        rows = order if name in LARGE else order[:MOST]
     rows = np.sort(rows)
     known = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"]
-    return DataSet("fashion_30to1" if imbalanced else "fashion_mnist", images[rows], labels[rows], known)
+    return DataSet(name, images[rows], labels[rows], known)
 
 
 def main() -> None:
