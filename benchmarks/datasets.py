@@ -4,7 +4,8 @@
 
 makes what is missing in benchmarks/cache and prints a table. The sets come from a folder whose sub-folders each hold
 `images/` and `labels.csv` (header `image,label`), from Debian's dataset-fashion-mnist and from PyPI's elpv-dataset;
-those that are not there are left out. No set is part of the repository.
+those that are not there are left out. `fashion_large` (60,000 images) and `fashion_large_30to1` are made only where
+`--sets` names them. No set is part of the repository.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ def names(data: Path = DATA) -> list[str]:
 
 def load(name: str, data: Path = DATA) -> DataSet:
     """Read one set; at most 4,000 images, drawn with seed 0, but of `fashion_large` and `fashion_large_30to1` all."""
+    known = sorted({*names(data), "elpv", "fashion_mnist", "fashion_30to1", *LARGE})
+    if name not in known:
+        raise SystemExit(f"no set is called {name!r}; there are {', '.join(known)}, and any folder under {data}")
     if name.startswith("fashion"):
         return _fashion(name)
     folder = _elpv_folder() if name == "elpv" else data / name / "images"
@@ -78,6 +82,8 @@ def features(name: str, kind: str, data: Path = DATA) -> tuple[np.ndarray, np.nd
 
 def kept(name: str, kind: str, loaded: Callable[[], DataSet]) -> tuple[np.ndarray, np.ndarray]:
     """Return features and labels of a set that is loaded only where the cache lacks them."""
+    if kind not in KINDS:
+        raise SystemExit(f"no features are called {kind!r}; there are {', '.join(KINDS)}")
     file = CACHE / f"{name}-{kind}.npz"
     if not file.exists():
         found = loaded()
