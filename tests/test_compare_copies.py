@@ -324,6 +324,7 @@ def _narrower(content: bytes) -> bytes:
     size = int.from_bytes(content[:8], "little")
     about = json.loads(content[8 : 8 + size])["__metadata__"]
     short = {
-        name: np.ascontiguousarray(one[:8]) if name in ("weights", "centre") else one for name, one in tensors.items()
+        name: np.ascontiguousarray(one[:8]) if name in ("weights", "centre", "basis") else one
+        for name, one in tensors.items()
     }
     return bytes(save(short, about))

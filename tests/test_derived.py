@@ -123,7 +123,9 @@ def other_root(trained_root: Path, photos: Path, tmp_path: Path) -> Path:
     return root
 
 
-def test_a_model_of_another_project_brings_its_encoder(trained_root: Path, other_root: Path, photos: Path) -> None:
+def test_a_model_of_another_project_brings_its_encoder(
+    trained_root: Path, other_root: Path, photos: Path, tmp_path: Path
+) -> None:
     (theirs,) = (trained_root / "features").glob("autoencoder-*")
     with Project.open(other_root) as project:
         own = project.embed(dim=2, image_size=16)
@@ -138,7 +140,7 @@ def test_a_model_of_another_project_brings_its_encoder(trained_root: Path, other
         assert (logits.array.argmax(axis=1) == found.array.argmax(axis=1)).all()
         loaded = _load(project, "logits")
         assert loaded.definition()["output"] == "logits"  # type: ignore[attr-defined]
-        with Project.open(trained_root) as source:
+        with Project.open(shutil.copytree(trained_root, tmp_path / "asked")) as source:  # predicting keeps looks
             known = {one.image: max(one.probabilities.values()) for one in source.predict(photos)}
         best = dict(zip(found.keys, found.array.max(axis=1).tolist(), strict=True))
         assert {key: round(value, 3) for key, value in best.items()} == pytest.approx(known, abs=2e-3)
@@ -148,7 +150,7 @@ def test_what_a_model_does_not_give_is_refused_before_anything_is_encoded(traine
     with Project.open(other_root) as project:
         with pytest.raises(FeaturesError, match=r"probabilities or logits, got 'penultimate'.*train --head mlp"):
             project.embed(f"model:{trained_root}:penultimate", name="p")
-        with pytest.raises(FeaturesError, match=r"linear gives probabilities or logits, got 'votes'$"):
+        with pytest.raises(FeaturesError, match=r"spreading gives probabilities or logits, got 'votes'$"):
             project.embed(f"model:{trained_root}:votes", name="p")
         assert project.features_list() == []
 

@@ -224,17 +224,17 @@ def test_what_cannot_be_fine_tuned_says_what_can(labelled: Project, monkeypatch:
 
 
 def test_options_that_make_no_sense_are_refused(labelled: Project) -> None:
-    with pytest.raises(LearningError, match="minutes and views are for head finetune, got head 'linear'"):
+    with pytest.raises(LearningError, match="minutes and views are for head finetune, got head 'spreading'"):
         labelled.train(minutes=1)
     with pytest.raises(LearningError, match="there are no views 'upside'; choose one of auto, objects"):
         labelled.train("finetune", views="upside")
     with pytest.raises(LearningError, match="above 0 minutes, got 0"):
         labelled.train("finetune", minutes=0)
-    with pytest.raises(LearningError, match="there is no head 'deep'; train one of linear, mlp, finetune"):
+    with pytest.raises(LearningError, match="there is no head 'deep'; train one of spreading, linear, mlp, finetune"):
         labelled.train("deep")
     done = CliRunner().invoke(cli, ["-p", str(labelled.root), "train", "--views", "objects"])
     # project.toml may say finetune, so it is not the command that knows
-    assert "minutes and views are for head finetune, got head 'linear'" in str(done.exception)
+    assert "minutes and views are for head finetune, got head 'spreading'" in str(done.exception)
 
 
 def test_the_command(labelled: Project, quick: None) -> None:

@@ -18,13 +18,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from annotate_select.errors import LearningError, did_you_mean, listed
+from annotate_select.errors import LearningError, listed
 from annotate_select.learning.calibration import softmax
 from annotate_select.learning.classifier import Classifier
 from annotate_select.learning.directions import directions, span, usual_length
 from annotate_select.learning.folds import deal
-from annotate_select.learning.learners import LEARNERS, best_strength
+from annotate_select.learning.learners import LEARNERS, best_strength, learner_of
 from annotate_select.learning.perceptron import Perceptron
+from annotate_select.learning.spreading import listening
 from annotate_select.progress import Progress, silent
 from annotate_select.words import counted
 
@@ -57,7 +58,7 @@ class Head:
     @property
     def kind(self) -> str:
         """Return the name of its kind, of LEARNERS."""
-        return next(name for name, one in LEARNERS.items() if isinstance(self.classifier, one.kind))
+        return next(name for name, one in LEARNERS.items() if type(self.classifier) is one.kind)
 
     @property
     def hidden_units(self) -> int:
@@ -156,13 +157,15 @@ def fit_head(
     seed: int = 0,
     groups: np.ndarray | None = None,
     centre: np.ndarray | None = None,
+    around: np.ndarray | None = None,
     choose: bool = True,
     held_out: np.ndarray | None = None,
     progress: Progress = silent,
 ) -> Head:
     """Train a head of a kind of LEARNERS on features (l, d) and labels (l,), class numbers below `n_classes`.
 
-    `centre` (d,) is the mean of all the features there are, labelled or not (default: of these). `groups` (l,)
+    `centre` (d,) is the mean of all the features there are, labelled or not (default: of these); `around` (u, d) those
+    of images without labels, to which `spreading` listens, up to 4,000 (default: none). `groups` (l,)
     integers (negative: none) keep images of one patient, camera or session in one fold, so that `cv_accuracy` and the
     calibration are not flattered. Rows of one class or group only are never held out. Features that were made with
     these labels deceive cross-validation: without `choose` there is none, and the default regularisation is taken.
@@ -171,9 +174,7 @@ def fit_head(
     Raises LearningError for an unknown kind, fewer than two classes, features that are not finite, or lengths that
     differ.
     """
-    if kind not in LEARNERS:
-        near = did_you_mean(kind, list(LEARNERS))
-        raise LearningError(f"there is no head {kind!r}{near}; train one of {listed(LEARNERS)}")
+    learner = learner_of(kind)
     features, labels = np.asarray(features, dtype=np.float64), np.asarray(labels)
     _require_trainable(features, labels, n_classes, groups)
     seen, y = np.unique(labels, return_inverse=True)  # y (l,): positions in `seen`
@@ -189,13 +190,16 @@ def fit_head(
         folds = np.where(held_out, 0, -1)
     elif choose:
         folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
-    learner, known = LEARNERS[kind], np.isin(np.arange(n_classes), seen)
+    known = np.isin(np.arange(n_classes), seen)
     chosen = best_strength(learner, x.astype(np.float32), y, weights, folds, seed=seed, progress=progress)
     start = learner.start(x.shape[1], len(seen), seed)
-    fitted = learner.fit(x, y, weights, chosen.strength, start)
+    fitted = learner.fit(x, y, weights, chosen.strength, start).lifted(basis)
+    if learner.listens:
+        beside = directions(_besides(around, features), centre, length)
+        fitted, chosen = listening(fitted, chosen, x @ basis.T, y, weights, folds, beside, seed)
     progress("training", len(learner.grid) + 1, len(learner.grid) + 1, "")
     return Head(
-        classifier=fitted.lifted(basis).spread(known),
+        classifier=fitted.spread(known),
         centre=centre,
         length=length,
         temperature=chosen.temperature,
@@ -205,6 +209,15 @@ def fit_head(
         classes_seen=known,
         held_out=None if chosen.accuracy is None else _of_all(chosen.held_out, known),
     )
+
+
+def _besides(around: np.ndarray | None, features: np.ndarray) -> np.ndarray:
+    """Return what is around (u, d) float64, checked; nothing is none."""
+    around = features[:0] if around is None else np.asarray(around, dtype=np.float64)
+    if around.shape[1:] != features.shape[1:]:
+        raise LearningError(f"around must have shape (images, {features.shape[1]}), got {around.shape}")
+    _require_finite(around, 0)
+    return around
 
 
 def mean_of(features: np.ndarray) -> np.ndarray:
@@ -274,7 +287,7 @@ def _whole(head: Head) -> bool:
     return bool(
         d > 0
         and all(arrays[name].shape == shape for name, shape in shapes.items())
-        and all(one.dtype == np.float64 and np.isfinite(one).all() for one in arrays.values())
+        and all(one.dtype in (np.float32, np.float64) and np.isfinite(one).all() for one in arrays.values())
         and head.classes_seen.shape == (n_classes,)
         and head.classes_seen.dtype == bool
         and head.classes_seen.any()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from annotate_select.errors import LearningError, did_you_mean, listed
 from annotate_select.learning.calibration import fit_temperature, log_loss, softmax
 from annotate_select.learning.classifier import Classifier
 from annotate_select.learning.perceptron import Perceptron, fit_perceptron
 from annotate_select.learning.softmax_regression import Linear, fit_linear
+from annotate_select.learning.spreading import Spreading
 from annotate_select.progress import Progress
 
-__all__ = ["LEARNERS", "Choice", "Learner", "best_strength"]
+__all__ = ["LEARNERS", "Choice", "Learner", "best_strength", "learner_of"]
 
 PATIENCE = 2  # stop along the grid after so many values that were worse than the best
 NOTHING = 0.05  # largest difference of a logit between rows that is none; where there is one, it is ten times that
@@ -38,19 +40,22 @@ class Learner:
     default: float
     iterations: int
     tempered: bool
+    listens: bool = False  # to the images without labels, once it has learned
 
 
+LINEAR = Learner(
+    kind=Linear,
+    format="annotate-select head 2",
+    start=lambda d, n_classes, _: Linear.zeros(d, n_classes),
+    fit=fit_linear,
+    grid=tuple(float(10**power) for power in np.arange(0, 4.6, 0.75)),  # 10,000 separates
+    default=10.0,
+    iterations=200,
+    tempered=False,
+)
 LEARNERS = {
-    "linear": Learner(
-        kind=Linear,
-        format="annotate-select head 2",
-        start=lambda d, n_classes, _: Linear.zeros(d, n_classes),
-        fit=fit_linear,
-        grid=tuple(float(10**power) for power in np.arange(0, 4.6, 0.75)),  # 10,000 separates
-        default=10.0,
-        iterations=200,
-        tempered=False,
-    ),
+    "linear": LINEAR,
+    "spreading": replace(LINEAR, kind=Spreading, format="annotate-select spreading head 1", listens=True),
     # From loose to smooth: where a strength is too smooth for its labels every weight is 0, and stays so.
     "mlp": Learner(
         kind=Perceptron,
@@ -63,6 +68,14 @@ LEARNERS = {
         tempered=True,
     ),
 }
+
+
+def learner_of(kind: str) -> Learner:
+    """Return the learner of that name. Raises LearningError for another."""
+    if kind not in LEARNERS:
+        near = did_you_mean(kind, list(LEARNERS))
+        raise LearningError(f"there is no head {kind!r}{near}; train one of {listed(LEARNERS)}")
+    return LEARNERS[kind]
 
 
 @dataclass(frozen=True, eq=False)

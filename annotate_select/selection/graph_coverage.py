@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from annotate_select import chains
 from annotate_select.selection.covering import Greedy, gaussian, in_rounds, worths
-from annotate_select.selection.graph import passed_on, reach
 from annotate_select.selection.kernel_coverage import robust_sigma, with_doubts
+from annotate_select.selection.neighbours import nearest
 from annotate_select.selection.pool import Chosen, Pool
 from annotate_select.selection.uncertainty import margin_scores, model_probabilities
 
@@ -23,12 +24,12 @@ NEARER = "along chains of look-alikes nearer to"
 def graph_coverage(pool: Pool, n: int) -> Chosen:
     """Take images that together stand for most others along chains of look-alikes: good for the first rounds.
 
-    Greedy coverage under the diffusion kernel of a neighbour graph, see `graph.reach`; covered rows count. Of more
+    Greedy coverage under the diffusion kernel of a neighbour graph, see `chains.reach`; covered rows count. Of more
     than 4,000 candidates a seeded sample makes the graph, again and again until there are n picks, so the cost does
     not grow with the pool. Score: how many images, by weight, the pick adds to what is covered when it is made.
     Prefix-consistent.
     """
-    return _cover(pool, n, lambda now, nodes: (reach(now.features[nodes]), None))
+    return _cover(pool, n, lambda now, nodes: (_reach(now.features[nodes]), None))
 
 
 def graph_uncertainty(pool: Pool, n: int) -> Chosen:
@@ -44,7 +45,7 @@ def graph_uncertainty(pool: Pool, n: int) -> Chosen:
 
     def look(now: Pool, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         points = now.features[nodes]
-        kernel = reach(points)
+        kernel = _reach(points)
         worth = _worth(now, nodes, kernel)
         kernel *= np.float32(CHAINS)
         kernel += np.float32(1 - CHAINS) * gaussian(sigma)(points @ points.T)
@@ -69,6 +70,12 @@ def _cover(pool: Pool, n: int, look: Callable[[Pool, np.ndarray], tuple[np.ndarr
     return in_rounds(pool, n, NODES, one_round)
 
 
+def _reach(points: np.ndarray) -> np.ndarray:
+    """Return (m, m) how well each of points (m, d) of length 1 stands for each along chains of look-alikes."""
+    rows, cosines, *_ = nearest(np.ascontiguousarray(points), chains.NEIGHBOURS + 1)  # a point is mostly its own first
+    return chains.reach(rows, cosines)
+
+
 def _worth(pool: Pool, nodes: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return (m,) what knowing each of the nodes is worth, 1 on average; 0 for covered nodes."""
     opinion = model_probabilities(pool, nodes)  # (m, C)
@@ -76,7 +83,7 @@ def _worth(pool: Pool, nodes: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     label_of[pool.labeled] = pool.labels
     known = np.flatnonzero(label_of[nodes] >= 0)
     if len(known):
-        opinion = (opinion + passed_on(kernel[:, known], label_of[nodes[known]], pool.n_classes)) / 2
+        opinion = (opinion + chains.passed_on(kernel[:, known], label_of[nodes[known]], pool.n_classes)) / 2
     scarce = 1 / np.sqrt(np.bincount(pool.labels, minlength=pool.n_classes) + 1)
     worth = margin_scores(opinion) * (opinion @ scarce)
     worth[np.isin(nodes, pool.covered)] = 0.0

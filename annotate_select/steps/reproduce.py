@@ -82,8 +82,8 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
     """
     model, about, record = _recorded(home, number)
     features = home.store().stored(model.features, model.features_digest)
-    rows = _rows(features, record, number)
-    learned = features.array[rows]
+    learned = features.array[_rows(features, record.ids, number)]
+    around = features.array[_rows(features, record.around, number)]
     again = fit_head(
         learned,
         record.labels,
@@ -92,6 +92,7 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
         seed=about["seed"],
         groups=record.groups,
         centre=model.head.centre,
+        around=around,
         choose=not model.features_saw_labels,
         held_out=None if about.get("measured_on") is None else np.isin(record.ids, about["measured_on"]),
         progress=progress,
@@ -101,14 +102,14 @@ def reproduce(home: Home, number: int, *, progress: Progress = silent) -> Reprod
     return Reproduction(
         model=number,
         verdict=_verdict(model.head, again, weights, gap),
-        labels=len(rows),
+        labels=len(learned),
         weights=weights,
         probabilities=gap,
         answers_changed=moved,
         images=len(features.array),
         cv_accuracy=(model.cv_accuracy, again.cv_accuracy),
         labels_changed_since=_labels_changed(home, model, record),
-        changed_since=_changed(about, checksum(learned)),
+        changed_since=_changed(about, checksum(learned, around)),
         tuned=model.measured_on is not None,
     )
 
@@ -128,12 +129,12 @@ def _recorded(home: Home, number: int) -> tuple[TrainedModel, dict[str, Any], Tr
     return load_model(home, number), json.loads((folder / "model.json").read_text()), record
 
 
-def _rows(features: Features, record: TrainingRecord, number: int) -> np.ndarray:
-    """Return the rows (l,) of the features that the recorded labels belong to."""
+def _rows(features: Features, ids: np.ndarray, number: int) -> np.ndarray:
+    """Return the rows (l,) of the features that images of these ids (l,) have."""
     order = np.argsort(features.ids)
-    at = np.minimum(np.searchsorted(features.ids[order], record.ids), len(order) - 1)
+    at = np.minimum(np.searchsorted(features.ids[order], ids), len(order) - 1)
     rows = order[at]
-    gone = int((features.ids[rows] != record.ids).sum())
+    gone = int((features.ids[rows] != ids).sum())
     if gone:
         raise FeaturesError(
             f"{gone:,} of the {counted(len(rows))} that model {number} learned from have no features any more; "

@@ -16,6 +16,8 @@ from annotate_select.features.store import Features
 from annotate_select.files import digest, whole_folder
 from annotate_select.learning.head import Head, fit_head, mean_of
 from annotate_select.learning.kinds import HEADS
+from annotate_select.learning.learners import LEARNERS
+from annotate_select.learning.spreading import NODES
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import write_evidence
@@ -34,7 +36,7 @@ __all__ = ["TRAINERS", "Lesson", "TrainedModel", "models", "train"]
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """What a head learns from: the labels (l,) of rows (l,) of features, their groups (l,) where there are any, and
-    the names of the classes.
+    the names of the classes; and rows `around` (u,) without labels, for a head that listens to them.
 
     `saw_labels` says that labels had a part in the features, so that cross-validation on them would flatter, and
     `held_out` (l,) bool which of them had none, where some are known to.
@@ -42,6 +44,7 @@ class Lesson:
 
     features: Features
     rows: np.ndarray
+    around: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None
     classes: list[str]
@@ -58,6 +61,7 @@ def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -
         seed=home.config.seed,
         groups=lesson.groups,
         centre=mean_of(lesson.features.array),
+        around=lesson.features.array[lesson.around],
         choose=not lesson.saw_labels,
         held_out=lesson.held_out,
         progress=progress,
@@ -66,6 +70,7 @@ def _on_features(home: Home, lesson: Lesson, progress: Progress, *, kind: str) -
 
 # How each of HEADS is trained.
 TRAINERS: dict[str, Callable[[Home, Lesson, Progress], Head]] = {
+    "spreading": partial(_on_features, kind="spreading"),
     "linear": partial(_on_features, kind="linear"),
     "mlp": partial(_on_features, kind="mlp"),
     "finetune": partial(_on_features, kind="linear"),  # on what the network sees that learned the classes
@@ -115,7 +120,8 @@ def train(
         seen = saw_labels(home.store(), opened.name)
         held_out = unlearned(home, opened, state, rows)
         groups = state.groups[rows] if state.groups is not None else None
-        lesson = Lesson(opened, rows, labels, groups, classes, seen, held_out)
+        around = _around(reserved, rows, head, home.config.seed)
+        lesson = Lesson(opened, rows, around, labels, groups, classes, seen, held_out)
         about = {
             "kind": kind,
             "classes": classes,
@@ -125,6 +131,15 @@ def train(
             "note": note,
         }
         return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, about)
+
+
+def _around(reserved: np.ndarray, rows: np.ndarray, head: str, seed: int) -> np.ndarray:
+    """Draw the rows (u,), ascending, that a head listens to: neither learned from nor reserved (n,) for the exam."""
+    if head not in LEARNERS or not LEARNERS[head].listens:
+        return np.empty(0, dtype=np.int64)
+    free = ~reserved
+    free[rows] = False
+    return np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(free))[:NODES])
 
 
 def _check(classes: list[str], labels: np.ndarray, leaks: int) -> None:
@@ -140,7 +155,7 @@ def _check(classes: list[str], labels: np.ndarray, leaks: int) -> None:
 
 def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, about: Mapping[str, object]) -> TrainedModel:
     features, rows, groups, seed = lesson.features, lesson.rows, lesson.groups, home.config.seed
-    record = TrainingRecord(features.ids[rows], lesson.labels, groups)
+    record = TrainingRecord(features.ids[rows], lesson.labels, groups, features.ids[lesson.around])
     measured = None if lesson.held_out is None else features.ids[rows[lesson.held_out]].tolist()
     while True:
         existing = models(home)
@@ -159,7 +174,7 @@ def _store(home: Home, lesson: Lesson, fitted: Head, state: Standing, about: Map
             "created_at": now(),
             "version": __version__,
             "libraries": libraries(),
-            "learned_from": checksum(features.array[rows]),
+            "learned_from": checksum(features.array[rows], features.array[lesson.around]),
             "measured_on": measured,
         }
         try:

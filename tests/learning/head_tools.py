@@ -9,7 +9,7 @@ import numpy as np
 from annotate_select.learning.calibration import softmax
 from annotate_select.learning.head import Head, fit_head
 
-ROWS = {"linear": 400, "mlp": 60}  # enough for each, and quick
+ROWS = {"linear": 400, "spreading": 400, "mlp": 60}  # enough for each, and quick
 
 
 class Mixture:

@@ -1,0 +1,92 @@
+"""The linear head that listens to images without labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annotate_select.errors import LearningError
+from annotate_select.learning import spreading
+from annotate_select.learning.head import Head, fit_head
+from annotate_select.learning.spreading import PARTS, Spreading, _best_part
+
+
+def rings(n: int, seed: int, d: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Return two half circles that reach into each other (n, d), and which is which; the rest is a little noise."""
+    rng = np.random.default_rng(seed)
+    kind = np.arange(n) % 2
+    angle = rng.uniform(0, np.pi, n)
+    flat = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    flat[kind == 1] = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)[kind == 1]
+    lifted = np.concatenate([flat, np.full((n, 1), 1.5), np.zeros((n, d - 3))], axis=1)
+    return lifted + 0.03 * rng.normal(size=(n, d)), kind
+
+
+def accuracy(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
+    return float((head.probabilities(features).argmax(axis=1) == labels).mean())
+
+
+@pytest.mark.parametrize("d", [12, 200])
+def test_six_labels_are_enough_where_the_others_show_the_shape(d: int) -> None:
+    around, shape = rings(600, 0, d)
+    told = np.concatenate([np.flatnonzero(shape == one)[:3] for one in (0, 1)])
+    new, truth = rings(500, 1, d)  # none of them was there when the head learned
+    some = {"centre": np.zeros(d)}
+    linear = fit_head(around[told], shape[told], 2, **some)
+    listens = fit_head(around[told], shape[told], 2, kind="spreading", around=np.delete(around, told, axis=0), **some)
+    assert accuracy(linear, new, truth) < 0.95
+    assert accuracy(listens, new, truth) > 0.99
+    assert accuracy(Head.from_bytes(listens.to_bytes()), new, truth) > 0.99
+
+
+def test_what_is_held_out_was_not_heard() -> None:
+    """Labels drawn by lot: whoever hears a held-out label from its neighbours would tell more than half of them."""
+    features = np.repeat(np.random.default_rng(0).normal(size=(100, 10)), 2, axis=0)
+    labels = np.random.default_rng(1).integers(2, size=200)
+    head = fit_head(features, labels, 2, kind="spreading")
+    assert head.held_out is not None
+    assert head.cv_accuracy == (head.held_out.argmax(axis=1) == labels).mean()
+    assert abs(head.cv_accuracy - 0.5) < 0.1  # the standard error of 200 is .035
+
+
+def test_the_neighbours_have_no_say_where_they_are_wrong() -> None:
+    """One direction tells the class, and nine say nothing and are all that neighbours see."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2000, 10)) * np.array([0.4] + [1.0] * 9)
+    labels = (features[:, 0] > 0).astype(np.int64)
+    head = fit_head(features[:300], labels[:300], 2, kind="spreading", around=features[300:1000])
+    assert isinstance(head.classifier, Spreading)
+    assert head.classifier.part[0] == min(PARTS)
+    linear = fit_head(features[:300], labels[:300], 2)
+    assert accuracy(head, features[1000:], labels[1000:]) > accuracy(linear, features[1000:], labels[1000:]) - 0.01
+
+
+def test_the_part_of_the_neighbours_by_hand() -> None:
+    """Sixty labels that one side tells rightly and the other wrongly, each at odds of 9 to 1."""
+    y = np.arange(60) % 2
+    right = np.log(np.where(np.arange(2) == y[:, None], 0.9, 0.1))
+    for straight, heard, part in ((right, right[:, ::-1], 0.0), (right[:, ::-1], right, 0.75), (right, right, 0.5)):
+        found, temperature = _best_part(straight, heard, y, np.ones(60))
+        assert found == part
+        assert temperature < 1  # all are right: be surer
+
+
+def test_more_labels_than_the_graph_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "NODES", 100)
+    monkeypatch.setattr(spreading, "MOST_TOLD", 60)
+    features, labels = rings(300, 0)
+    head = fit_head(features[:200], labels[:200], 2, kind="spreading", around=features[200:])
+    assert isinstance(head.classifier, Spreading)
+    assert head.classifier.nodes.shape == (100, 12)
+    assert head.held_out is not None
+    assert np.isfinite(head.held_out).all()
+
+
+def test_wrong_surroundings_are_refused() -> None:
+    features, labels = rings(20, 0)
+    with pytest.raises(LearningError, match=r"around must have shape .images, 12., got .5, 3."):
+        fit_head(features, labels, 2, kind="spreading", around=np.zeros((5, 3)))
+    with pytest.raises(LearningError, match="row 2"):
+        fit_head(
+            features, labels, 2, kind="spreading", around=np.where(np.arange(3)[:, None] == 2, np.nan, features[:3])
+        )
