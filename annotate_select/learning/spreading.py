@@ -118,7 +118,7 @@ def listening(
     told = np.sort(rng.permutation(len(x))[:MOST_TOLD])
     beside = np.sort(rng.permutation(len(around))[: NODES - len(told)])
     points = np.concatenate([x[told], around[beside]]).astype(np.float32)
-    basis = _principal(points)
+    basis = _principal(points, seed)
     nodes = _in_basis(points, basis)
     kernel = reach_from(*_nearest(nodes, NEIGHBOURS + 1, nodes), np.arange(len(told)))  # (m, t)
     spreading = Spreading(
@@ -159,12 +159,14 @@ def _best_part(straight: np.ndarray, heard: np.ndarray, y: np.ndarray, weights: 
     return best
 
 
-def _principal(points: np.ndarray) -> np.ndarray:
+def _principal(points: np.ndarray, seed: int) -> np.ndarray:
     """Return a basis (d, r) float32 of the directions in which points (m, d) lie most, 128 at most."""
     d = points.shape[1]
     if d <= WIDEST:
         return np.eye(d, dtype=np.float32)
-    return np.ascontiguousarray(np.linalg.eigh(points.T @ points)[1][:, -WIDEST:])
+    from sklearn.utils.extmath import randomized_svd
+
+    return np.ascontiguousarray(randomized_svd(points, min(WIDEST, len(points)), random_state=seed)[2].T)
 
 
 def _nearest(nodes: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

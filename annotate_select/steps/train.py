@@ -120,7 +120,7 @@ def train(
         seen = saw_labels(home.store(), opened.name)
         held_out = unlearned(home, opened, state, rows)
         groups = state.groups[rows] if state.groups is not None else None
-        around = _around(reserved, rows, head, home.config.seed)
+        around = _around(state.in_pool & ~reserved, rows, head, home.config.seed)
         lesson = Lesson(opened, rows, around, labels, groups, classes, seen, held_out)
         about = {
             "kind": kind,
@@ -133,13 +133,12 @@ def train(
         return _store(home, lesson, TRAINERS[head](home, lesson, progress), state, about)
 
 
-def _around(reserved: np.ndarray, rows: np.ndarray, head: str, seed: int) -> np.ndarray:
-    """Draw the rows (u,), ascending, that a head listens to: neither learned from nor reserved (n,) for the exam."""
+def _around(free: np.ndarray, rows: np.ndarray, head: str, seed: int) -> np.ndarray:
+    """Draw the rows (u,), ascending, that a head listens to: of those that are free (n,), and not learned from."""
     if head not in LEARNERS or not LEARNERS[head].listens:
         return np.empty(0, dtype=np.int64)
-    free = ~reserved
-    free[rows] = False
-    return np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(free))[:NODES])
+    around = np.setdiff1d(np.flatnonzero(free), rows)
+    return np.sort(np.random.default_rng(seed).permutation(around)[:NODES])
 
 
 def _check(classes: list[str], labels: np.ndarray, leaks: int) -> None:
