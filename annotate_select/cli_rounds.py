@@ -252,14 +252,14 @@ def next_(output: Output, n: int | None, strategy: str | None) -> None:
 def history(output: Output) -> None:
     """Show the rounds: every model, the labels it learned from, and its score on the exam."""
     rounds = output.open().rounds()
-    rows = [f"{'model':>5}  {'head':<8}  {'labels':>8}  {'exam accuracy (95 %)':<24}trained"]
+    rows = [f"{'model':>5}  {'head':<9}  {'labels':>8}  {'exam accuracy (95 %)':<24}trained"]
     for one in rounds:
         score = "not evaluated"
         if one.accuracy is not None and one.low is not None and one.high is not None:
             score = f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})"
         past = f"  {one.outdated}: evaluate --model {one.model} again" if one.outdated else ""
         rows.append(
-            f"{one.model:>5}  {one.kind:<8}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}{past}"
+            f"{one.model:>5}  {one.kind:<9}  {one.labels:>8,}  {score:<24}{one.at[:16].replace('T', ' ')}{past}"
         )
     text = "\n".join(rows) if rounds else "no model has been trained yet: annotate-select train"
     output.show({"rounds": [asdict(one) for one in rounds]}, text)
