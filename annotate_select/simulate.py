@@ -174,10 +174,11 @@ def simulate(
     `store` is a JSON-lines file: runs that are there are not made again, and each is added when it is done, so an
     interrupted simulation goes on where it stopped; runs of another version, or of a strategy of one's own whose file
     has changed since, do not count. `workers` processes run side by side, each on one thread.
-    Raises SelectionError when the budgets do not fit the data.
+    Raises SelectionError when the budgets do not fit the data, and LearningError for another head.
     """
     features, labels = np.asarray(features), np.asarray(labels)
     _check(features, labels, budgets, strategies)
+    learner_of(head)  # another is told before hours of work
     data = digest([digest(np.ascontiguousarray(features).tobytes()), digest(labels.astype(np.int64).tobytes())])
     wanted = [(strategy, seed) for seed in range(seeds) for strategy in strategies]
     code = {strategy: _code(strategy) for strategy in strategies}

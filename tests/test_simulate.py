@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from annotate_select import replay
 from annotate_select import simulate as module
 from annotate_select.cli import cli
-from annotate_select.errors import SelectionError, StorageError
+from annotate_select.errors import LearningError, SelectionError, StorageError
+from annotate_select.learning.head import Head, fit_head
 from annotate_select.simulate import Replay, simulate
 
 
@@ -169,6 +170,36 @@ def test_what_replay_cannot_take(changes: dict[str, Any], words: str) -> None:
     given = {"features": features, "labels": labels, "budgets": [6], "test": [0, 50, 100], **changes}
     with pytest.raises(SelectionError, match=words):
         replay(**given, strategy="random")
+
+
+def test_the_head_listens_to_what_may_be_picked_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = blobs(20, 7)
+    test, heard, learned = np.arange(0, 60, 4), [], []
+
+    def kept(x: np.ndarray, y: np.ndarray, n_classes: int, *, around: np.ndarray, **given: Any) -> Head:
+        heard.append(np.flatnonzero((features[:, None] == around).all(axis=2).any(axis=1)))
+        learned.append(np.flatnonzero((features[:, None] == x).all(axis=2).any(axis=1)))
+        return fit_head(x, y, n_classes, around=around, **given)
+
+    monkeypatch.setattr(module, "fit_head", kept)
+    replay(features, labels, strategy="random", budgets=[12, 20], test=test, exclude=[1, 2])
+    for some, known in zip(heard, learned, strict=True):
+        free = np.setdiff1d(np.arange(60), np.concatenate([test, [1, 2], known]))
+        assert some.tolist() == free.tolist()
+    heard.clear()
+    replay(features, labels, strategy="random", budgets=[12], test=test, head="linear")
+    assert len(heard[0]) == 0
+
+
+def test_another_head_is_another_run(tmp_path: Path) -> None:
+    features, labels = blobs(40, 3)
+    store = tmp_path / "runs.jsonl"
+    given: dict[str, Any] = {"strategies": ["random"], "budgets": [6], "seeds": 1, "store": store}
+    for head in ("spreading", "linear", "linear"):
+        simulate(features, labels, head=head, **given)
+    assert len(store.read_text().splitlines()) == 2
+    with pytest.raises(LearningError, match=r"no head 'spredding' .did you mean spreading"):
+        simulate(features, labels, head="spredding", **given)
 
 
 def test_lists_will_do() -> None:

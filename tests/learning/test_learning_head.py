@@ -282,7 +282,8 @@ def test_the_kinds_that_learn_are_offered() -> None:
 def test_labels_that_are_hard_to_tell_apart_do_not_make_a_head_that_says_nothing(kind: str) -> None:
     """Without anything to be learned the least loss is that of always saying the same; who selects needs more."""
     x, y = np.random.default_rng(0).normal(size=(40, 10)), np.arange(40) % 4
-    assert np.ptp(fit_head(x, y, 4, kind=kind).probabilities(x), axis=0).max() > 0.05
+    least = 0.05 if kind == "spreading" else 0.1  # half of it is what neighbours were told, which is nothing here
+    assert np.ptp(fit_head(x, y, 4, kind=kind).probabilities(x), axis=0).max() > least
 
 
 def test_a_hidden_layer_learns_what_no_linear_head_can() -> None:
