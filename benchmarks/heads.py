@@ -18,6 +18,7 @@ import numpy as np
 
 from annotate_select.learning.calibration import log_loss
 from annotate_select.learning.head import fit_head, mean_of
+from annotate_select.learning.learners import LEARNERS
 
 SETS = "sign_digits,cifar10_small,trashnet,weather,fashion_30to1,elpv"
 COUNTS, ALL = (2, 5, 20, 100), 10**9
@@ -49,6 +50,9 @@ def main() -> None:
     parser.add_argument("--heads", default="linear,spreading,mlp")
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
+    unknown = sorted(set(asked.heads.split(",")) - set(LEARNERS))
+    if unknown:
+        parser.error(f"no head is called {unknown[0]!r}; there are {', '.join(LEARNERS)}")
     datasets.CACHE = asked.cache
     print(
         "| set | labels a class | balanced accuracy | log-loss | cross-validation says | CPU seconds |\n"

@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--features", default="pixels,autoencoder,efficientnet_lite0", help="of the images")
     given = parser.parse_args()
+    if not {"random", "auto"} <= set(given.strategies.split(",")):
+        parser.error(f"--strategies must have random and auto, which are compared, got {given.strategies!r}")
     warnings.simplefilter("ignore")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {given.seeds} seeds\n")
     measures = {name: load() for name, load in _measures().items()}

@@ -115,7 +115,7 @@ def listening(
     much the neighbours' part is, and the temperature, are what makes held-out labels likeliest.
     """
     rng, n_classes = np.random.default_rng(seed), linear.bias.size
-    told = np.sort(rng.permutation(len(x))[:MOST_TOLD])
+    told = _some_of_each(y, rng)
     beside = np.sort(rng.permutation(len(around))[: NODES - len(told)])
     points = np.concatenate([x[told], around[beside]]).astype(np.float32)
     basis = _principal(points, seed)
@@ -144,6 +144,16 @@ def listening(
     found = np.where(held[:, None], found, np.nan)
     told_by = replace(spreading, part=np.array([part]))
     return told_by, replace(chosen, temperature=temperature, accuracy=accuracy, held_out=found)
+
+
+def _some_of_each(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the positions (t,), ascending, of MOST_TOLD labels (l,): of each class all, or as many as of the others."""
+    drawn = rng.permutation(len(y))
+    by_class = np.argsort(y[drawn], kind="stable")
+    sizes = np.bincount(y)
+    places = np.empty(len(y), dtype=np.int64)  # the how-maniest of its class
+    places[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(drawn[np.argsort(places, kind="stable")[:MOST_TOLD]])
 
 
 def _best_part(straight: np.ndarray, heard: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import pytest
 from annotate_select.errors import LearningError
 from annotate_select.learning import spreading
 from annotate_select.learning.head import Head, fit_head
-from annotate_select.learning.spreading import PARTS, Spreading, _best_part
+from annotate_select.learning.spreading import PARTS, Spreading, _best_part, _some_of_each
 
 
 def rings(n: int, seed: int, d: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -80,6 +80,17 @@ def test_more_labels_than_the_graph_has_room_for(monkeypatch: pytest.MonkeyPatch
     assert head.classifier.nodes.shape == (100, 12)
     assert head.held_out is not None
     assert np.isfinite(head.held_out).all()
+
+
+def test_of_many_labels_every_class_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "MOST_TOLD", 40)
+    y = np.repeat([0, 1, 2], [300, 50, 3])
+    for seed in range(5):
+        told = _some_of_each(y, np.random.default_rng(seed))
+        assert (np.diff(told) > 0).all()
+        assert sorted(np.bincount(y[told]).tolist()) == [3, 18, 19]
+    few = _some_of_each(y[:30], np.random.default_rng(0))
+    assert few.tolist() == list(range(30))
 
 
 def test_wrong_surroundings_are_refused() -> None:
