@@ -147,7 +147,7 @@ def listening(
 
 
 def _some_of_each(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the positions (t,), ascending, of MOST_TOLD labels (l,): of each class all, or as many as of the others."""
+    """Return the positions (t,), ascending, of MOST_TOLD labels (l,): all of a class, or as many as of the others."""
     drawn = rng.permutation(len(y))
     by_class = np.argsort(y[drawn], kind="stable")
     sizes = np.bincount(y)
