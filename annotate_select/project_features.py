@@ -85,7 +85,7 @@ class Spaces:
 
     def features(self, name: str | None = None) -> Features:
         """Open stored features, memory-mapped; `keys[i]` is the image of row i."""
-        from annotate_select.steps.embed import open_features
+        from annotate_select.steps.stored_features import open_features
 
         return open_features(self._home, name)
 

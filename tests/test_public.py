@@ -48,6 +48,17 @@ def test_importing_loads_nothing_heavy(code: str) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+def test_a_round_on_stored_features_waits_for_no_encoder(project_root: Path) -> None:
+    """To train, measure and choose needs neither torch nor scikit-learn, which take longer to load than that takes."""
+    code = (
+        "import sys; from annotate_select.project import Project\n"
+        "with Project.open(sys.argv[1]) as project: print(len(project.select(5).picks), project.train().number, "
+        "project.evaluate().model, sorted({'torch', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(project_root)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5", "2", "2", "[]"]
+
+
 def test_importing_takes_little_more_than_what_it_stands_on() -> None:
     """Processor time, best of five in turn, against the libraries that no command does without: machines differ."""
     code = "import resource, {0}; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)"

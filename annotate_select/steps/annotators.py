@@ -13,10 +13,10 @@ from annotate_select.annotations import events, exam, images
 from annotate_select.annotations.consensus import consensus
 from annotate_select.annotations.events import CurrentAnnotation
 from annotate_select.errors import FeaturesError
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import evidence
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import newest_model
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.consensus import Skills, dawid_skene
 from annotate_select.trust.intervals import wilson
 from annotate_select.trust.label_errors import as_frequent

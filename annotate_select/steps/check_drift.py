@@ -13,13 +13,13 @@ from annotate_select.pool.looks import LOOKS
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.appearance import Appearance
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import saw_labels
 from annotate_select.steps.models import models
 from annotate_select.steps.new_ground import remember
 from annotate_select.steps.opinions import said_labels
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.window import dates, window
 from annotate_select.trust.drift import ALARM, Drift, Evidence, LookShift, drift
 from annotate_select.words import counted, named

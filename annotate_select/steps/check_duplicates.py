@@ -9,9 +9,9 @@ import numpy as np
 from annotate_select.likeness import SAME_PICTURE, likeness_limit
 from annotate_select.progress import Progress, silent
 from annotate_select.selection.neighbours import nearest
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.words import counted, named
 
 __all__ = ["DuplicatesReport", "Group", "check_duplicates"]

@@ -13,13 +13,13 @@ from annotate_select.errors import AnnotationError, FeaturesError
 from annotate_select.learning.head import mean_of
 from annotate_select.likeness import SAME_PICTURE, likeness_limit
 from annotate_select.steps.annotators import People, Skill, people
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import newest_model
 from annotate_select.steps.review import ReviewItem, review, review_counts
 from annotate_select.steps.second_opinions import worth_asking_again
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.agreement import Agreement, agreement
 from annotate_select.trust.contradictions import contradictions
 from annotate_select.trust.label_errors import confident

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from annotate_select.errors import ExamError
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.leaks import Leak, leaks_among, pairs
 from annotate_select.steps.standing import standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.leaks import blocked
 from annotate_select.words import counted
 

@@ -11,11 +11,11 @@ from annotate_select.features.store import Features
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.class_map import class_map
 from annotate_select.steps.crowding import PolicyRounds, Round, chance_for, policy_rounds, rounds
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evaluate import audit
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.picks import Spread, runaway, spread
 from annotate_select.words import counted, named

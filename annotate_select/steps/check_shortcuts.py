@@ -9,7 +9,6 @@ import numpy as np
 from annotate_select.annotations import images
 from annotate_select.errors import AnnotateSelectError
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_rows import ExamRows, exam_rows
 from annotate_select.steps.home import Home
 from annotate_select.steps.measures import measures, nuisances
@@ -17,6 +16,7 @@ from annotate_select.steps.models import newest_model
 from annotate_select.steps.opinions import opinions
 from annotate_select.steps.shortcuts_report import SHOWN, Finding, ShortcutsReport, Side, ToldClass, WeakSpot, percent
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.leaning import Leaning, leaning, probe
 from annotate_select.trust.nuisances import GROUP, Nuisance, names_the_class
 from annotate_select.trust.shortcut_words import ends, how_it_differs

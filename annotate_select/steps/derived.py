@@ -13,14 +13,12 @@ import numpy as np
 from annotate_select.errors import FeaturesError, LearningError
 from annotate_select.features.brought import bring
 from annotate_select.features.compressed import MOST_ROWS, Compressed
-from annotate_select.features.definitions import differences
 from annotate_select.features.derived import (
     OUTPUTS,
     Concatenation,
     Derived,
     ModelOutput,
     Part,
-    derived_parts,
     require_output,
 )
 from annotate_select.features.store import Features, FeatureStore
@@ -28,6 +26,7 @@ from annotate_select.files import digest
 from annotate_select.learning.head import Head
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.models import model_folder_at
+from annotate_select.steps.stored_features import COMPRESSED, command_for, require_fresh
 
 __all__ = [
     "COMPRESSED",
@@ -37,11 +36,9 @@ __all__ = [
     "is_derived",
     "make_derived",
     "model_part",
-    "require_fresh",
     "train_compressed",
 ]
 
-COMPRESSED = "compressed:"  # begins the name of an encoder of latents
 MODEL = "model:"  # begins that of what a model says
 
 ROWS = 4096  # read and scaled together
@@ -139,29 +136,13 @@ def train_compressed(
     return Compressed.fit(part, np.asarray(opened.array[chosen], np.float32), dim=dim, seed=seed, progress=progress)
 
 
-def require_fresh(store: FeatureStore, name: str) -> None:
-    """Refuse features whose parts have been replaced since. Raises FeaturesError that shows the difference."""
-    definition = store.definition(name)
-    for part in derived_parts(definition):
-        if part.name not in store.names():
-            continue  # removed: what was made of it stays true
-        now = store.definition(part.name)
-        if digest(now) != part.digest:
-            before = store.stored_definition(part.name, part.digest)
-            what = differences(before, now).replace("asked", "now") if before else f"digest {part.digest} stored"
-            raise FeaturesError(
-                f"features {name!r} were made of features {part.name!r} that were replaced since ({what}); make them "
-                f"again with `{_command(name, definition)} --retrain`"
-            )
-
-
 def _opened(store: FeatureStore, name: str, part: Part, fingerprints: dict[int, str]) -> Features:
     if digest(store.definition(part.name)) != part.digest:
         require_fresh(store, name)
     try:
         return store.open(part.name, fingerprints)
     except FeaturesError as error:
-        command = _command(part.name, store.definition(part.name))
+        command = command_for(part.name, store.definition(part.name))
         raise FeaturesError(f"features {name!r} need {part.name!r}: {error} (`{command}`)") from error
 
 
@@ -181,20 +162,6 @@ def _batches(
 
 def _part(store: FeatureStore, name: str) -> Part:
     return Part(name, digest(store.definition(name)), store.width(name))
-
-
-def _command(name: str, definition: dict[str, object]) -> str:
-    """Write the command that makes features like these."""
-    kind, parts = definition.get("kind"), derived_parts(definition)
-    encoder = str(definition.get("model", ""))
-    if kind == "concatenation":
-        encoder = "+".join(part.name for part in parts)
-    elif kind == "model":
-        encoder = "model:PATH"
-    elif kind == "compressed":
-        encoder = COMPRESSED + parts[0].name
-    named = "" if name == (encoder.replace(COMPRESSED, "compressed-") or "autoencoder") else f" --name {name}"
-    return f"annotate-select embed{f' --encoder {encoder}' if encoder else ''}{named}"
 
 
 def _model(store: FeatureStore, encoder: str) -> ModelOutput:

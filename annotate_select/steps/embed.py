@@ -29,20 +29,19 @@ from annotate_select.progress import Progress, silent
 from annotate_select.steps.asked import Asked, is_autoencoder
 from annotate_select.steps.default_features import default_features
 from annotate_select.steps.derived import (
-    COMPRESSED,
     MODEL,
     derived_name,
     fill_derived,
     is_derived,
     make_derived,
     model_part,
-    require_fresh,
     train_compressed,
 )
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_labels
 from annotate_select.steps.pictures import Pictures, bring_back
 from annotate_select.steps.standing import UNLABELLED
+from annotate_select.steps.stored_features import COMPRESSED, open_features, require_fresh
 
 __all__ = [
     "MOST_TRAINING_IMAGES",
@@ -51,7 +50,6 @@ __all__ = [
     "embed_stored",
     "encode_missing",
     "load_encoder",
-    "open_features",
 ]
 
 LABELLED = "-labelled"  # ends the name of features that saw labels, where no other is given
@@ -123,21 +121,6 @@ def _in_use(home: Home) -> str | None:
     return None
 
 
-def open_features(home: Home, name: str | None = None) -> Features:
-    """Open stored features, checked against the pool; without a name, the project's default or the only ones.
-
-    Raises FeaturesError when there are none, several and no default, or they do not fit the pool as it is now.
-    """
-    store = home.store()
-    name = name or default_features(home)
-    table = images.pool_table(home.db)
-    features = store.open(name, dict(zip(table.ids.tolist(), table.fingerprints, strict=True)))
-    require_fresh(store, name)
-    keys = dict(zip(table.ids.tolist(), table.keys, strict=True))
-    found = [keys.get(i, "") for i in features.ids.tolist()]
-    return replace(features, keys=found, untaught=_untaught(store, features))
-
-
 def load_encoder(home: Home, name: str) -> Encoder:
     """Load the encoder that made the features `name`. Raises FeaturesError when it is damaged, or its parts are."""
     store = home.store()
@@ -145,22 +128,6 @@ def load_encoder(home: Home, name: str) -> Encoder:
     folder = store.encoder_folder(name, digest(definition))
     require_fresh(store, name)
     return load_saved(folder, definition)
-
-
-def _untaught(store: FeatureStore, features: Features) -> np.ndarray | None:
-    """Return the rows of the features that a fine-tuned network started from; None of others, or once they are gone."""
-    started = store.definition(features.name).get("started_from")
-    if not isinstance(started, dict):
-        return None
-    try:
-        before = store.stored(str(started["features"]), str(started["digest"]))
-    except FeaturesError:
-        return None
-    if np.array_equal(before.ids, features.ids):
-        return before.array
-    order = np.argsort(before.ids)
-    at = order[np.minimum(np.searchsorted(before.ids, features.ids, sorter=order), len(order) - 1)]
-    return before.array[at] if (before.ids[at] == features.ids).all() else None
 
 
 def _warn_of_equal(found: Features) -> None:

@@ -14,7 +14,6 @@ from annotate_select.files import write_whole
 from annotate_select.learning.head import fit_head, mean_of
 from annotate_select.steps.active_exam import active_estimate
 from annotate_select.steps.basis import basis, read_result
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_material import columns_of, pool_certainty
 from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.exam_strata import design_of
@@ -23,6 +22,7 @@ from annotate_select.steps.labels import training_rows
 from annotate_select.steps.marks import mark_of, remember_mark
 from annotate_select.steps.models import RESULT, model_folder, models, require_model
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust import exam as trust
 from annotate_select.trust.audit import AuditReport
 from annotate_select.trust.audit import compare as compare_audit

@@ -14,12 +14,12 @@ from annotate_select.annotations.exam import Draw
 from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.exchange.picks import PickRow, write_picks
 from annotate_select.features.store import Features
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_strata import by_chance, by_strata
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import newest_model
 from annotate_select.steps.new_ground import new_ids
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust import exam as trust
 from annotate_select.trust.leaks import blocked
 from annotate_select.words import counted

@@ -21,12 +21,12 @@ from annotate_select.exchange.exam_page import exam_page
 from annotate_select.exchange.exam_record import Answer, Drawn, ExamRecord, Rests, canonical
 from annotate_select.files import write_whole
 from annotate_select.pool.thumbnails import thumbnail
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evaluate import ExamAnswer, evaluate, exam_answers
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.marks import mark_of, mark_seen_at
 from annotate_select.steps.models import load_model, model_folder
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.training_record import FILE, libraries, read_record
 from annotate_select.trust.leaks import blocked
 

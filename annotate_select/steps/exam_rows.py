@@ -10,10 +10,10 @@ from annotate_select.errors import ExamError, FeaturesError
 from annotate_select.features.store import Features
 from annotate_select.learning.head import mean_of
 from annotate_select.steps.class_map import ClassMap, class_map, said
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, model_folder
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.training_record import read_record
 from annotate_select.trust.leaks import near_learned
 from annotate_select.words import counted, named

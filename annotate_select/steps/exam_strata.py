@@ -14,9 +14,9 @@ from annotate_select.features.store import Features
 from annotate_select.selection.chance import strata_in_line
 from annotate_select.selection.geometry import directions
 from annotate_select.selection.pool import seeded_hashes
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import Standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.stratified import Design, even_order
 
 __all__ = ["by_chance", "by_strata", "design_of", "strata_of"]

@@ -14,9 +14,10 @@ from annotate_select.features.derived import derived_parts
 from annotate_select.files import whole_file
 from annotate_select.pool.decode import decode
 from annotate_select.steps.class_map import class_map, said
-from annotate_select.steps.embed import load_encoder, open_features
+from annotate_select.steps.embed import load_encoder
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import TrainedModel, newest_model
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.occlusion import occlusion
 
 __all__ = ["Explanation", "explain", "explained_image", "fitting_model"]

@@ -24,11 +24,12 @@ from annotate_select.files import digest
 from annotate_select.learning.folds import deal
 from annotate_select.learning.head import Head, fit_head, mean_of
 from annotate_select.progress import Progress
-from annotate_select.steps.embed import encode_missing, load_encoder, open_features
+from annotate_select.steps.embed import encode_missing, load_encoder
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import standing
+from annotate_select.steps.stored_features import open_features
 
 __all__ = ["FINETUNED", "Tuned", "tuned_features"]
 

@@ -18,9 +18,9 @@ from annotate_select.learning.head import mean_of
 from annotate_select.selection.groups import Parts, parts_of
 from annotate_select.selection.pool import seeded_hashes
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.train import TrainedModel, models
 from annotate_select.trust.leaks import blocked
 

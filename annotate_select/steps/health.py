@@ -30,11 +30,12 @@ from annotate_select.features.views import augmented, is_grey
 from annotate_select.files import whole_file, write_whole
 from annotate_select.learning.head import fit_head
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import load_encoder, open_features
+from annotate_select.steps.embed import load_encoder
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import saw_labels
 from annotate_select.steps.pictures import Pictures
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 
 __all__ = ["changed", "health", "measured", "pixels"]
 

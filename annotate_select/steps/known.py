@@ -14,9 +14,9 @@ from annotate_select.features.autoencoder import Autoencoder, AutoencoderConfig
 from annotate_select.pool.decode import decode_many
 from annotate_select.pool.manifest import read_manifest
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.standing import UNLABELLED, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.words import counted, named, plain
 
 __all__ = ["Known", "known", "known_of_project"]

@@ -13,8 +13,8 @@ from annotate_select.features.plane import METHODS, plane
 from annotate_select.features.store import Features
 from annotate_select.files import digest, whole_file
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
+from annotate_select.steps.stored_features import open_features
 
 __all__ = ["Layout", "layout", "layouts"]
 

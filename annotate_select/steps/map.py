@@ -24,10 +24,10 @@ from annotate_select.errors import ExchangeError, LearningError, SelectionError,
 from annotate_select.features.plane import alike
 from annotate_select.files import whole_file, write_whole
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.layout import Layout
 from annotate_select.steps.models import models
+from annotate_select.steps.stored_features import open_features
 
 __all__ = ["COLOURINGS", "Group", "MapColours", "Neighbour", "map_colours", "neighbours", "write_map"]
 

@@ -24,11 +24,12 @@ from annotate_select.pool.sources import Entry, read_source
 from annotate_select.progress import Progress, silent
 from annotate_select.steps.appearance import Appearance
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import load_encoder, open_features
+from annotate_select.steps.embed import load_encoder
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import models
 from annotate_select.steps.pictures import BATCH
 from annotate_select.steps.rules import correct_new
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.novelty import Reference
 
 __all__ = ["Prediction", "encoded", "predict"]

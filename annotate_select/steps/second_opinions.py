@@ -12,12 +12,12 @@ from annotate_select.annotations.queue import RELABEL
 from annotate_select.errors import FeaturesError
 from annotate_select.features.store import Features
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import Evidence, evidence
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, newest_model
 from annotate_select.steps.standing import UNLABELLED, Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.activelab import activelab, worth_relabelling
 from annotate_select.trust.label_errors import as_frequent
 

@@ -19,13 +19,13 @@ from annotate_select.selection.select import Strategy
 from annotate_select.selection.select import select as select_rows
 from annotate_select.steps.class_map import class_map, said
 from annotate_select.steps.crowding import chance_for
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.home import Home
 from annotate_select.steps.labels import training_rows
 from annotate_select.steps.models import TrainedModel, models
 from annotate_select.steps.new_ground import Emphasis, emphasis
 from annotate_select.steps.second_opinions import REASON, RELABEL, free_rows, second_opinions
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.strata import NOT, Strata, strata_of_pool
 from annotate_select.words import counted
 

@@ -11,11 +11,11 @@ from annotate_select.files import write_whole
 from annotate_select.steps.basis import outdated, read_stopping
 from annotate_select.steps.check_labels import contradicting_classes
 from annotate_select.steps.class_map import class_map, said
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.exam_rows import exam_rows
 from annotate_select.steps.home import Home
 from annotate_select.steps.models import STOPPING, TrainedModel, model_folder, models
 from annotate_select.steps.standing import UNLABELLED, Standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.trust.exam import ExamReport
 from annotate_select.trust.stopping import LAST, Stopping, advise, expected_gain, kappa
 

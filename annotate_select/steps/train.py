@@ -19,7 +19,6 @@ from annotate_select.learning.kinds import HEADS
 from annotate_select.learning.learners import LEARNERS
 from annotate_select.learning.spreading import NODES
 from annotate_select.progress import Progress, silent
-from annotate_select.steps.embed import open_features
 from annotate_select.steps.evidence import write_evidence
 from annotate_select.steps.home import Home, now
 from annotate_select.steps.labels import saw_labels, training_rows, unlearned
@@ -27,6 +26,7 @@ from annotate_select.steps.leaks import leaks_among
 from annotate_select.steps.models import TrainedModel, load_model, model_folder, models
 from annotate_select.steps.opinions import write_opinions
 from annotate_select.steps.standing import Standing, standing
+from annotate_select.steps.stored_features import open_features
 from annotate_select.steps.training_record import TrainingRecord, checksum, libraries, write_record
 from annotate_select.words import counted, named
 

@@ -13,9 +13,10 @@ from annotate_select.features.autoencoder import Autoencoder
 from annotate_select.files import whole_file
 from annotate_select.learning.head import Head
 from annotate_select.steps.class_map import class_map
-from annotate_select.steps.embed import load_encoder, open_features
+from annotate_select.steps.embed import load_encoder
 from annotate_select.steps.explain import explained_image, fitting_model
 from annotate_select.steps.home import Home
+from annotate_select.steps.stored_features import open_features
 from annotate_select.words import named
 
 __all__ = ["Traversal", "traverse"]
