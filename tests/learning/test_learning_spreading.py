@@ -93,6 +93,21 @@ def test_of_many_labels_every_class_is_heard(monkeypatch: pytest.MonkeyPatch) ->
     assert few.tolist() == list(range(30))
 
 
+def test_neighbours_are_those_of_all_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks that do not come out even, and among copies, of which the first comes first."""
+    monkeypatch.setattr(spreading, "BLOCK", 1000)
+    rng = np.random.default_rng(0)
+    nodes, rows = (rng.normal(size=(n, 6)).astype(np.float32) for n in (50, 41))
+    nodes[40:] = nodes[:10]
+    nodes, rows = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (nodes, rows))
+    squared = ((rows[:, None].astype(np.float64) - nodes) ** 2).sum(axis=2)
+    wanted = np.argsort(squared, axis=1, kind="stable")[:, :7]
+    found, cosines = spreading._nearest(nodes, 7, rows)
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_allclose(cosines, 1 - np.take_along_axis(squared, wanted, axis=1) / 2, atol=1e-12)
+    assert spreading._nearest(nodes[:3], 7, rows)[0].shape == (41, 3)
+
+
 def test_wrong_surroundings_are_refused() -> None:
     features, labels = rings(20, 0)
     with pytest.raises(LearningError, match=r"around must have shape .images, 12., got .5, 3."):
