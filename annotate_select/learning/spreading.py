@@ -184,8 +184,8 @@ def _principal(points: np.ndarray, seed: int) -> np.ndarray:
 def _nearest(nodes: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nodes (m, r) nearest to rows (n, r), the nearest first, and their cosines; both (n, k).
 
-    A few more than k are found by products in single precision, and the nearest of them in double. scikit-learn is as
-    fast, but takes longer to load than most models to train.
+    A few more than k are found by products in single precision, and the nearest of them in double. scikit-learn is
+    hardly faster, and takes longer to load than most models to train.
     """
     whole, k = len(nodes), min(k, len(nodes))
     wide = min(k + SPARE, whole)
