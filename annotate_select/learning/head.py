@@ -25,7 +25,7 @@ from annotate_select.learning.directions import directions, span, usual_length
 from annotate_select.learning.folds import deal
 from annotate_select.learning.learners import LEARNERS, best_strength, learner_of
 from annotate_select.learning.perceptron import Perceptron
-from annotate_select.learning.spreading import listening
+from annotate_select.learning.spreading import listening, surroundings
 from annotate_select.progress import Progress, silent
 from annotate_select.words import counted
 
@@ -191,12 +191,15 @@ def fit_head(
     elif choose:
         folds = deal(y, None if groups is None else np.asarray(groups), np.random.default_rng(seed))
     known = np.isin(np.arange(n_classes), seen)
+    near = None
+    if learner.listens:
+        near = surroundings(x @ basis.T, y, directions(_besides(around, features), centre, length), seed)
+        weights = near.weighed(y, weights)
     chosen = best_strength(learner, x.astype(np.float32), y, weights, folds, seed=seed, progress=progress)
     start = learner.start(x.shape[1], len(seen), seed)
     fitted = learner.fit(x, y, weights, chosen.strength, start).lifted(basis)
-    if learner.listens:
-        beside = directions(_besides(around, features), centre, length)
-        fitted, chosen = listening(fitted, chosen, x @ basis.T, y, weights, folds, beside, seed)
+    if near is not None:
+        fitted, chosen = listening(fitted, chosen, near, y, weights, folds)
     progress("training", len(learner.grid) + 1, len(learner.grid) + 1, "")
     return Head(
         classifier=fitted.spread(known),

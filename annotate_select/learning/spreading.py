@@ -3,6 +3,7 @@
 Where labels are few, images that nobody labelled say much: which of them belong together. Labels spread along the
 graph of nearest neighbours (Zhou et al., "Learning with local and global consistency", NIPS 2003), and an image that
 the graph does not have, a new one, hears what its nearest neighbours there were told. The logits of both are added.
+They also show which labels stand for many images and which for few, as picked ones do, and so how much each counts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from annotate_select.learning.softmax_regression import Linear
 if TYPE_CHECKING:
     from annotate_select.learning.learners import Choice
 
-__all__ = ["NODES", "Spreading", "listening"]
+__all__ = ["NODES", "Spreading", "Surroundings", "listening", "surroundings"]
 
 NODES = 4000  # images in the graph: more cost with the cube of their number
 MOST_TOLD = 2000  # of them labelled
@@ -29,6 +30,7 @@ PARTS = (0.5, 0.25, 0.75, 0.0)  # of the logits that are the neighbours'; the fi
 CLEARLY = 1.0  # nats that all held-out labels together must gain
 SAID = 1e-7  # least probability that is told from 0
 BLOCK = 2**21  # products, or differences, held at a time: 16 MB
+EVEN = 50  # labels of a class that are weighed half way between all alike and by what they stand for
 SPARE = 4  # neighbours more than are asked for, since rounding may change places
 
 
@@ -100,35 +102,70 @@ class Spreading(Linear):
         return rows, squared, weights / weights.sum(axis=1, keepdims=True)
 
 
-def listening(
-    linear: Linear,
-    chosen: Choice,
-    x: np.ndarray,
-    y: np.ndarray,
-    weights: np.ndarray,
-    folds: np.ndarray,
-    around: np.ndarray,
-    seed: int,
-) -> tuple[Spreading, Choice]:
-    """Let a linear classifier listen to its surroundings; return both, and what was said of held-out labels now.
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What lies around labelled images in directions `x` (l, d): a graph of some of them and of images without labels.
 
-    Directions (l, d) with labels (l,) below K, weights (l,) and folds (l,) as for `best_strength`, whose `chosen` is;
-    `around` (u, d) are directions of images without labels, of which as many are taken as the graph has room for. How
-    much the neighbours' part is, and the temperature, are what makes held-out labels likeliest.
+    `nodes` (m, r) are directions in `basis` (d, r), of length 1, those of the labels `told` (t,) first; `kernel` (m, t)
+    is how well these stand for each, and `near` (l,) how many of the others are nearest to each label.
     """
-    rng, n_classes = np.random.default_rng(seed), linear.bias.size
+
+    x: np.ndarray
+    basis: np.ndarray
+    nodes: np.ndarray
+    told: np.ndarray
+    kernel: np.ndarray
+    near: np.ndarray
+
+    def weighed(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return weights (l,) of labels (l,), each class as heavy as before, where labels count that many are near.
+
+        Picked labels are no fair sample of the pool: where it is in doubt they crowd. A label that stands for m images,
+        itself among them, counts m ** (a / (a + EVEN)) where its class has a labels. These are importance weights,
+        flattened as by Shimodaira ("Improving predictive inference under covariate shift", 2000), since few labels
+        cannot bear the variance that they bring.
+        """
+        sizes = np.bincount(y)
+        found = weights * (self.near + 1.0) ** (sizes / (sizes + EVEN))[y]
+        return np.asarray(found * (np.bincount(y, weights) / np.bincount(y, found))[y])
+
+
+def surroundings(x: np.ndarray, y: np.ndarray, around: np.ndarray, seed: int) -> Surroundings:
+    """Return what lies around directions (l, d) with labels (l,).
+
+    `around` (u, d) are directions of images without labels, of which as many are taken as the graph has room for.
+    """
+    rng = np.random.default_rng(seed)
     told = _some_of_each(y, rng)
     beside = np.sort(rng.permutation(len(around))[: NODES - len(told)])
     points = np.concatenate([x[told], around[beside]]).astype(np.float32)
     basis = _principal(points, seed)
     nodes = _in_basis(points, basis)
-    kernel = reach_from(*_nearest(nodes, NEIGHBOURS + 1, nodes), np.arange(len(told)))  # (m, t)
+    kernel = reach_from(*_nearest(nodes, NEIGHBOURS + 1, nodes), np.arange(len(told)))
+    nearest = _nearest(_in_basis(x, basis), 1, nodes[len(told) :])[0][:, 0]
+    return Surroundings(x, basis, nodes, told, kernel, np.bincount(nearest, minlength=len(y)))
+
+
+def listening(
+    linear: Linear,
+    chosen: Choice,
+    near: Surroundings,
+    y: np.ndarray,
+    weights: np.ndarray,
+    folds: np.ndarray,
+) -> tuple[Spreading, Choice]:
+    """Let a linear classifier listen to its surroundings; return both, and what was said of held-out labels now.
+
+    Labels (l,) below K, weights (l,) and folds (l,) are as for `best_strength`, whose `chosen` is. How much is the
+    neighbours', and the temperature, are what makes held-out labels likeliest.
+    """
+    told, n_classes = near.told, linear.bias.size
     spreading = Spreading(
         linear.weights / chosen.temperature,
         linear.bias / chosen.temperature,
-        basis,
-        nodes,
-        passed_on(kernel, y[told], n_classes).astype(np.float32),
+        near.basis,
+        near.nodes,
+        passed_on(near.kernel, y[told], n_classes).astype(np.float32),
         np.array(PARTS[:1]),
     )
     held = ~np.isnan(chosen.held_out).any(axis=1)
@@ -137,8 +174,8 @@ def listening(
     heard = np.zeros((len(y), n_classes))
     for fold in np.unique(folds[held]).tolist():
         others, inside = folds[told] != fold, folds == fold
-        shares = passed_on(kernel[:, others], y[told][others], n_classes)
-        heard[inside] = replace(spreading, shares=shares).heard(x[inside])
+        shares = passed_on(near.kernel[:, others], y[told][others], n_classes)
+        heard[inside] = replace(spreading, shares=shares).heard(near.x[inside])
     straight, heard = np.log(np.maximum(chosen.held_out, SAID)), np.log(np.maximum(heard, LEAST))
     part, temperature = _best_part(straight[held], heard[held], y[held], weights[held])
     found = softmax((1 - part) * straight + part * heard, temperature)

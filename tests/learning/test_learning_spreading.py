@@ -8,7 +8,7 @@ import pytest
 from annotate_select.errors import LearningError
 from annotate_select.learning import spreading
 from annotate_select.learning.head import Head, fit_head
-from annotate_select.learning.spreading import PARTS, Spreading, _best_part, _some_of_each
+from annotate_select.learning.spreading import PARTS, Spreading, _best_part, _some_of_each, surroundings
 
 
 def rings(n: int, seed: int, d: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +106,38 @@ def test_neighbours_are_those_of_all_distances(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_array_equal(found, wanted)
     np.testing.assert_allclose(cosines, 1 - np.take_along_axis(squared, wanted, axis=1) / 2, atol=1e-12)
     assert spreading._nearest(nodes[:3], 7, rows)[0].shape == (41, 3)
+
+
+def test_labels_that_many_are_near_count_more() -> None:
+    """Of four labels around a circle the first has eight images nearest to it, and the third three."""
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    angles = np.concatenate([np.linspace(-0.2, 0.2, 8), np.pi + np.array([-0.1, 0.0, 0.1])])
+    around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    y = np.array([0, 0, 1, 1])
+    found = surroundings(x, y, around, 0)
+    assert found.near.tolist() == [8, 0, 3, 0]
+    first, third = 9 ** (2 / 52), 4 ** (2 / 52)  # two labels a class
+    wanted = [6 * first / (first + 1), 6 / (first + 1), 1 * third / (third + 1), 1 / (third + 1)]
+    np.testing.assert_allclose(found.weighed(y, np.array([3.0, 3.0, 0.5, 0.5])), wanted)
+    nobody = surroundings(x, y, around[:0], 0)
+    np.testing.assert_allclose(nobody.weighed(y, np.array([3.0, 3.0, 0.5, 0.5])), [3.0, 3.0, 0.5, 0.5])
+
+
+def test_labels_that_crowd_in_a_corner_do_not_speak_for_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a corner, where most labels are and few images, the classes lie the other way round."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3000, 10))
+    corner = features[:, 2] > 1.3
+    labels = ((features[:, 0] > 0) ^ corner).astype(np.int64)
+    chance = np.where(corner, 20.0, 1.0)
+    told = rng.choice(3000, 240, replace=False, p=chance / chance.sum())
+    rest = np.setdiff1d(np.arange(3000), told)
+    found = []
+    for even in (1e12, spreading.EVEN):
+        monkeypatch.setattr(spreading, "EVEN", even)
+        head = fit_head(features[told], labels[told], 2, kind="spreading", around=features[rest], centre=np.zeros(10))
+        found.append(accuracy(head, features[rest], labels[rest]))
+    assert found[1] > found[0] + 0.05
 
 
 def test_wrong_surroundings_are_refused() -> None:
