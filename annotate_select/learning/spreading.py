@@ -30,7 +30,7 @@ PARTS = (0.5, 0.25, 0.75, 0.0)  # of the logits that are the neighbours'; the fi
 CLEARLY = 1.0  # nats that all held-out labels together must gain
 SAID = 1e-7  # least probability that is told from 0
 BLOCK = 2**21  # products, or differences, held at a time: 16 MB
-EVEN = 50  # labels of a class that are weighed half way between all alike and by what they stand for
+FEW = 100  # labels of a class: with fewer they are weighed more alike
 SPARE = 4  # neighbours more than are asked for, since rounding may change places
 
 
@@ -121,12 +121,12 @@ class Surroundings:
         """Return weights (l,) of labels (l,), each class as heavy as before, where labels count that many are near.
 
         Picked labels are no fair sample of the pool: where it is in doubt they crowd. A label that stands for m images,
-        itself among them, counts m ** (a / (a + EVEN)) where its class has a labels. These are importance weights,
-        flattened as by Shimodaira ("Improving predictive inference under covariate shift", 2000), since few labels
-        cannot bear the variance that they bring.
+        itself among them, counts m ** (a / (a + FEW)) where its class has a labels, the root of m at most. These are
+        importance weights, flattened as by Shimodaira ("Improving predictive inference under covariate shift", 2000),
+        since few labels cannot bear the variance that they bring.
         """
         sizes = np.bincount(y)
-        found = weights * (self.near + 1.0) ** (sizes / (sizes + EVEN))[y]
+        found = weights * (self.near + 1.0) ** np.minimum(0.5, sizes / (sizes + FEW))[y]
         return np.asarray(found * (np.bincount(y, weights) / np.bincount(y, found))[y])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -116,9 +118,11 @@ def test_labels_that_many_are_near_count_more() -> None:
     y = np.array([0, 0, 1, 1])
     found = surroundings(x, y, around, 0)
     assert found.near.tolist() == [8, 0, 3, 0]
-    first, third = 9 ** (2 / 52), 4 ** (2 / 52)  # two labels a class
+    first, third = 9 ** (2 / 102), 4 ** (2 / 102)  # two labels a class
     wanted = [6 * first / (first + 1), 6 / (first + 1), 1 * third / (third + 1), 1 / (third + 1)]
     np.testing.assert_allclose(found.weighed(y, np.array([3.0, 3.0, 0.5, 0.5])), wanted)
+    many = replace(found, near=np.array([3] + [0] * 299)).weighed(np.zeros(300, dtype=np.int64), np.ones(300))
+    np.testing.assert_allclose(many[:2], [600 / 301, 300 / 301])  # the root at most, however many labels there are
     nobody = surroundings(x, y, around[:0], 0)
     np.testing.assert_allclose(nobody.weighed(y, np.array([3.0, 3.0, 0.5, 0.5])), [3.0, 3.0, 0.5, 0.5])
 
@@ -133,8 +137,8 @@ def test_labels_that_crowd_in_a_corner_do_not_speak_for_the_pool(monkeypatch: py
     told = rng.choice(3000, 240, replace=False, p=chance / chance.sum())
     rest = np.setdiff1d(np.arange(3000), told)
     found = []
-    for even in (1e12, spreading.EVEN):
-        monkeypatch.setattr(spreading, "EVEN", even)
+    for few in (1e12, spreading.FEW):
+        monkeypatch.setattr(spreading, "FEW", few)
         head = fit_head(features[told], labels[told], 2, kind="spreading", around=features[rest], centre=np.zeros(10))
         found.append(accuracy(head, features[rest], labels[rest]))
     assert found[1] > found[0] + 0.05
