@@ -1,0 +1,84 @@
+"""What it gives that the default head weighs labels by how many images are nearest to them: Markdown tables.
+
+    python benchmarks/weighing.py [--data FOLDER] [--features pixels,efficientnet_lite0] [--sets a,b] [--seeds 10]
+        [--strategies random,auto] [--workers 2]
+
+replays each strategy as label_efficiency.py does, with the weights and with all labels of a class alike. Printed is
+accuracy with them minus accuracy without, in points (balanced accuracy where the largest class has ten times the images
+of the smallest), mean over seeds. Features wider than 128 are reduced to 128 principal components.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from unittest import mock
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+sys.path.insert(0, str(Path(__file__).parent))
+
+import datasets
+import numpy as np
+from label_efficiency import BATCHES, IMBALANCED, MOST_LABELS, WIDEST
+from sklearn.decomposition import PCA
+
+from annotate_select.learning import spreading
+from annotate_select.simulate import replay, split
+
+EACH = BATCHES["growing"]
+ALIKE = np.inf  # labels of a class: with fewer all of them count alike
+
+
+def gains(job: tuple[str, str, str, int, Path]) -> np.ndarray:
+    """Return what the weights give (6,) at 1, 2, 5, 10, 20 and 50 labels a class, in points; NaN where not replayed."""
+    name, kind, strategy, seed, data = job
+    warnings.simplefilter("ignore")
+    features, labels = datasets.features(name, kind, data)
+    if features.shape[1] > WIDEST:
+        features = PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32)
+    sizes, test = np.bincount(labels), split(len(labels), seed)
+    most = min(MOST_LABELS, (len(labels) - len(test)) * 2 // 3)
+    budgets = [each * len(sizes) for each in EACH if each * len(sizes) <= most]
+    measure = "balanced" if sizes.max() >= IMBALANCED * sizes.min() else "accuracies"
+    reached = []
+    for few in (ALIKE, spreading.FEW):
+        with mock.patch.object(spreading, "FEW", few):
+            found = replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed)
+        reached.append(np.array(getattr(found, measure)))
+    out = np.full(len(EACH), np.nan)
+    out[: len(budgets)] = 100 * (reached[1] - reached[0])
+    return out
+
+
+def main() -> None:
+    """Replay, and print a table a kind of features."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=datasets.DATA)
+    parser.add_argument("--features", default="pixels,autoencoder,efficientnet_lite0")
+    parser.add_argument("--sets", default="")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--strategies", default="random,auto")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    sets = given.sets.split(",") if given.sets else datasets.names(given.data)
+    strategies, seeds = given.strategies.split(","), range(given.seeds)
+    with ProcessPoolExecutor(given.workers) as pool:
+        for kind in given.features.split(","):
+            jobs = [(n, kind, s, i, given.data) for s in strategies for n in sets for i in seeds]
+            each = np.reshape(list(pool.map(gains, jobs)), (len(strategies), len(sets), given.seeds, -1)).mean(axis=2)
+            print(f"### {kind}\n\n| strategy | set | 1 a class | 2 | 5 | 10 | 20 | 50 |")
+            print("|---" * 8 + "|")
+            for strategy, rows in zip(strategies, each, strict=True):
+                for name, row in [*zip(sets, rows, strict=True), ("mean", np.nanmean(rows, axis=0))]:
+                    cells = ["" if np.isnan(one) else f"{round(one, 1) + 0.0:+.1f}" for one in row.tolist()]
+                    print(f"| {strategy} | {name} | {' | '.join(cells)} |")
+            print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
