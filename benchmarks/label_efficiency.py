@@ -96,11 +96,7 @@ def case_of(
     workers: int = 1,
 ) -> Case:
     """Replay, or read from the cache, features (n, d) and labels (n,)."""
-    if features.shape[1] > WIDEST:
-        features = PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32)
-    sizes = np.bincount(labels)
-    left = len(labels) - len(split(len(labels), 0))
-    budgets = [each * len(sizes) for each in BATCHES[batch] if each * len(sizes) <= min(MOST_LABELS, left * 2 // 3)]
+    features, budgets = reduced(features), budgets_of(labels, batch)
     store = datasets.CACHE / "runs" / f"{name}-{kind}-{batch}.jsonl"
     found = simulate(
         features,
@@ -113,8 +109,27 @@ def case_of(
         workers=workers,
         store=store,
     )
-    measure = "balanced accuracy" if sizes.max() >= IMBALANCED * sizes.min() else "accuracy"
-    return Case(name, kind, measure, len(sizes), budgets, found)
+    measure = "balanced accuracy" if imbalanced(labels) else "accuracy"
+    return Case(name, kind, measure, int(labels.max()) + 1, budgets, found)
+
+
+def reduced(features: np.ndarray) -> np.ndarray:
+    """Return features (n, d) as at most WIDEST principal components of them."""
+    if features.shape[1] <= WIDEST:
+        return features
+    return np.asarray(PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32))
+
+
+def budgets_of(labels: np.ndarray, batch: str) -> list[int]:
+    """Return the labels there are after each round of BATCHES, as far as two thirds of the rows not tested on go."""
+    classes, left = int(labels.max()) + 1, len(labels) - len(split(len(labels), 0))
+    return [each * classes for each in BATCHES[batch] if each * classes <= min(MOST_LABELS, left * 2 // 3)]
+
+
+def imbalanced(labels: np.ndarray) -> bool:
+    """Tell whether the largest class is so large that balanced accuracy is what counts."""
+    sizes = np.bincount(labels)
+    return bool(sizes.max() >= IMBALANCED * sizes.min())
 
 
 def areas_table(cases: list[Case], strategies: list[str]) -> str:

@@ -24,8 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import datasets
 import numpy as np
-from label_efficiency import BATCHES, IMBALANCED, MOST_LABELS, WIDEST
-from sklearn.decomposition import PCA
+from label_efficiency import BATCHES, budgets_of, imbalanced, reduced
 
 from annotate_select.learning import spreading
 from annotate_select.simulate import replay, split
@@ -39,12 +38,8 @@ def gains(job: tuple[str, str, str, int, Path]) -> np.ndarray:
     name, kind, strategy, seed, data = job
     warnings.simplefilter("ignore")
     features, labels = datasets.features(name, kind, data)
-    if features.shape[1] > WIDEST:
-        features = PCA(WIDEST, random_state=0).fit_transform(features).astype(np.float32)
-    sizes, test = np.bincount(labels), split(len(labels), seed)
-    most = min(MOST_LABELS, (len(labels) - len(test)) * 2 // 3)
-    budgets = [each * len(sizes) for each in EACH if each * len(sizes) <= most]
-    measure = "balanced" if sizes.max() >= IMBALANCED * sizes.min() else "accuracies"
+    features, budgets, test = reduced(features), budgets_of(labels, "growing"), split(len(labels), seed)
+    measure = "balanced" if imbalanced(labels) else "accuracies"
     reached = []
     for few in (ALIKE, spreading.FEW):
         with mock.patch.object(spreading, "FEW", few):
