@@ -3,7 +3,8 @@
 Where labels are few, images that nobody labelled say much: which of them belong together. Labels spread along the
 graph of nearest neighbours (Zhou et al., "Learning with local and global consistency", NIPS 2003), and an image that
 the graph does not have, a new one, hears what its nearest neighbours there were told. The logits of both are added.
-They also show which labels stand for many images and which for few, as picked ones do, and so how much each counts.
+Who is near is judged after soft whitening, so that a few directions do not decide alone. Images without labels also
+show which labels stand for many of them and which for few, as picked ones do, and so how much each counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from annotate_select.chains import NEIGHBOURS, SHORTEST, passed_on, reach_from
 from annotate_select.learning.calibration import PRIOR_SPREAD, fit_temperature, log_loss, softmax
 from annotate_select.learning.softmax_regression import Linear
+from annotate_select.learning.whitening import principal, soft_whitening, unit
 
 if TYPE_CHECKING:
     from annotate_select.learning.learners import Choice
@@ -24,7 +26,6 @@ __all__ = ["NODES", "Spreading", "Surroundings", "listening", "surroundings"]
 
 NODES = 4000  # images in the graph: more cost with the cube of their number
 MOST_TOLD = 2000  # of them labelled
-WIDEST = 128  # principal directions in which neighbours are looked for
 LEAST = 1e-4  # share of a class that hardly a label reached: told by few, it is not impossible
 PARTS = (0.5, 0.25, 0.75, 0.0)  # of the logits that are the neighbours'; the first unless labels clearly say otherwise
 CLEARLY = 1.0  # nats that all held-out labels together must gain
@@ -38,8 +39,8 @@ SPARE = 4  # neighbours more than are asked for, since rounding may change place
 class Spreading(Linear):
     """Weights (d, K) and bias (K,) of the linear classifier, and what its surroundings were told.
 
-    `nodes` (m, r) are images in `basis` (d, r), of length 1, `shares` (m, K) those of the classes in the labels that
-    reached them, and `part` (1,) how much of the logits is theirs.
+    `nodes` (m, r) are images in `basis` (d, r), which whitens softly where that helps, of length 1; `shares` (m, K)
+    those of the classes in the labels that reached them, and `part` (1,) how much of the logits is theirs.
     """
 
     basis: np.ndarray
@@ -96,7 +97,7 @@ class Spreading(Linear):
 
     def _around(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the nearest nodes of rows (n, d), how far they are, squared, and how much each counts; all (n, k)."""
-        rows, cosines = _nearest(self.nodes, NEIGHBOURS, _in_basis(features, self.basis))
+        rows, cosines = _nearest(self.nodes, NEIGHBOURS, unit(features.astype(np.float32) @ self.basis))
         squared = np.maximum(2 - 2 * cosines, 0.0)
         weights = np.exp(-squared / np.maximum(squared[:, -1:], SHORTEST**2))
         return rows, squared, weights / weights.sum(axis=1, keepdims=True)
@@ -106,8 +107,9 @@ class Spreading(Linear):
 class Surroundings:
     """What lies around labelled images in directions `x` (l, d): a graph of some of them and of images without labels.
 
-    `nodes` (m, r) are directions in `basis` (d, r), of length 1, those of the labels `told` (t,) first; `kernel` (m, t)
-    is how well these stand for each, and `near` (l,) how many of the others are nearest to each label.
+    `nodes` (m, r) are directions in `basis` (d, r), which shortens the few that hold nearly all, of length 1, those of
+    the labels `told` (t,) first; `kernel` (m, t) is how well these stand for each, and `near` (l,) how many of the
+    others are nearest to each label.
     """
 
     x: np.ndarray
@@ -139,10 +141,12 @@ def surroundings(x: np.ndarray, y: np.ndarray, around: np.ndarray, seed: int) ->
     told = _some_of_each(y, rng)
     beside = np.sort(rng.permutation(len(around))[: NODES - len(told)])
     points = np.concatenate([x[told], around[beside]]).astype(np.float32)
-    basis = _principal(points, seed)
-    nodes = _in_basis(points, basis)
+    basis = principal(points, seed)
+    whitened = soft_whitening(unit(points @ basis))
+    basis = basis if whitened is None else basis @ whitened
+    nodes = unit(points @ basis)
     kernel = reach_from(*_nearest(nodes, NEIGHBOURS + 1, nodes), np.arange(len(told)))
-    nearest = _nearest(_in_basis(x, basis), 1, nodes[len(told) :])[0][:, 0]
+    nearest = _nearest(unit(x.astype(np.float32) @ basis), 1, nodes[len(told) :])[0][:, 0]
     return Surroundings(x, basis, nodes, told, kernel, np.bincount(nearest, minlength=len(y)))
 
 
@@ -208,16 +212,6 @@ def _best_part(straight: np.ndarray, heard: np.ndarray, y: np.ndarray, weights: 
     return best
 
 
-def _principal(points: np.ndarray, seed: int) -> np.ndarray:
-    """Return a basis (d, r) float32 of the directions in which points (m, d) lie most, 128 at most."""
-    d = points.shape[1]
-    if d <= WIDEST:
-        return np.eye(d, dtype=np.float32)
-    from sklearn.utils.extmath import randomized_svd
-
-    return np.ascontiguousarray(randomized_svd(points, min(WIDEST, len(points)), random_state=seed)[2].T)
-
-
 def _nearest(nodes: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nodes (m, r) nearest to rows (n, r), the nearest first, and their cosines; both (n, k).
 
@@ -239,10 +233,3 @@ def _nearest(nodes: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, n
         found[start : start + step] = np.take_along_axis(at, order, axis=1)
         cosines[start : start + step] = 1 - np.take_along_axis(squared, order, axis=1) / 2
     return found, cosines
-
-
-def _in_basis(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Return rows (n, d) in a basis (d, r), of length 1; float32."""
-    found = rows.astype(np.float32) @ basis
-    lengths = np.sqrt(np.einsum("ij,ij->i", found, found))[:, None]
-    return np.asarray(np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0))

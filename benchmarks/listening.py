@@ -1,11 +1,12 @@
-"""What it gives that the default head weighs labels by how many images are nearest to them: Markdown tables.
+"""What two parts of the default head give, the weights of labels and the soft whitening: Markdown tables.
 
-    python benchmarks/weighing.py [--data FOLDER] [--features pixels,efficientnet_lite0] [--sets a,b] [--seeds 10]
-        [--strategies random,auto] [--workers 2]
+    python benchmarks/listening.py [--part weights] [--data FOLDER] [--features pixels,efficientnet_lite0]
+        [--sets a,b] [--seeds 10] [--strategies random,auto] [--workers 2]
 
-replays each strategy as label_efficiency.py does, with the weights and with all labels of a class alike. Printed is
-accuracy with them minus accuracy without, in points (balanced accuracy where the largest class has ten times the images
-of the smallest), mean over seeds. Features wider than 128 are reduced to 128 principal components.
+replays each strategy as label_efficiency.py does, with the part and without it: `weights` lets labels count by how many
+images are nearest to them, `whitening` shortens the few directions that hold nearly all. Printed is accuracy with it
+minus accuracy without, in points (balanced accuracy where the largest class has ten times the images of the smallest),
+mean over seeds. Features wider than 128 are reduced to 128 principal components.
 """
 
 from __future__ import annotations
@@ -30,29 +31,31 @@ from annotate_select.learning import spreading
 from annotate_select.simulate import replay, split
 
 EACH = BATCHES["growing"]
-ALIKE = np.inf  # labels of a class: with fewer all of them count alike
+PARTS = {"weights": ("FEW", np.inf), "whitening": ("soft_whitening", lambda points: None)}  # as if they were not there
 
 
-def gains(job: tuple[str, str, str, int, Path]) -> np.ndarray:
-    """Return what the weights give (6,) at 1, 2, 5, 10, 20 and 50 labels a class, in points; NaN where not replayed."""
-    name, kind, strategy, seed, data = job
+def gains(job: tuple[str, str, str, str, int, Path]) -> np.ndarray:
+    """Return what a part gives (6,) at 1, 2, 5, 10, 20 and 50 labels a class, in points; NaN where not replayed."""
+    part, name, kind, strategy, seed, data = job
     warnings.simplefilter("ignore")
     features, labels = datasets.features(name, kind, data)
     features, budgets, test = reduced(features), budgets_of(labels, "growing"), split(len(labels), seed)
-    measure = "balanced" if imbalanced(labels) else "accuracies"
-    reached = []
-    for few in (ALIKE, spreading.FEW):
-        with mock.patch.object(spreading, "FEW", few):
-            found = replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed)
-        reached.append(np.array(getattr(found, measure)))
+
+    def reached() -> np.ndarray:
+        found = replay(features, labels, strategy=strategy, budgets=budgets, test=test, seed=seed)
+        return np.array(found.balanced if imbalanced(labels) else found.accuracies)
+
+    with mock.patch.object(spreading, *PARTS[part]):
+        without = reached()
     out = np.full(len(EACH), np.nan)
-    out[: len(budgets)] = 100 * (reached[1] - reached[0])
+    out[: len(budgets)] = 100 * (reached() - without)
     return out
 
 
 def main() -> None:
     """Replay, and print a table a kind of features."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=list(PARTS), default="weights")
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--features", default="pixels,autoencoder,efficientnet_lite0")
     parser.add_argument("--sets", default="")
@@ -64,7 +67,7 @@ def main() -> None:
     strategies, seeds = given.strategies.split(","), range(given.seeds)
     with ProcessPoolExecutor(given.workers) as pool:
         for kind in given.features.split(","):
-            jobs = [(n, kind, s, i, given.data) for s in strategies for n in sets for i in seeds]
+            jobs = [(given.part, n, kind, s, i, given.data) for s in strategies for n in sets for i in seeds]
             each = np.reshape(list(pool.map(gains, jobs)), (len(strategies), len(sets), given.seeds, -1)).mean(axis=2)
             print(f"### {kind}\n\n| strategy | set | 1 a class | 2 | 5 | 10 | 20 | 50 |")
             print("|---" * 8 + "|")
