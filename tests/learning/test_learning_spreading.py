@@ -41,6 +41,39 @@ def test_six_labels_are_enough_where_the_others_show_the_shape(d: int) -> None:
     assert accuracy(Head.from_bytes(listens.to_bytes()), new, truth) > 0.99
 
 
+def lit(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 40) of six kinds, and which: kinds differ in all directions, and light in two of them."""
+    rng = np.random.default_rng(seed)
+    kinds = np.random.default_rng(9).normal(size=(6, 40))
+    kind = np.arange(n) % 6
+    spread = np.arange(1, 41) ** -0.8
+    return (kinds[kind] + 0.8 * rng.normal(size=(n, 40))) * spread + 4 * rng.normal(size=(n, 40)) * (spread > 0.5), kind
+
+
+def test_light_does_not_decide_who_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    around, kind = lit(1200, 0)
+    new, truth = lit(600, 1)
+    told = np.arange(18)
+
+    def right() -> float:
+        head = fit_head(around[told], kind[told], 6, kind="spreading", around=around[18:], centre=around.mean(axis=0))
+        return accuracy(head, new, truth)
+
+    whitened = right()
+    monkeypatch.setattr(spreading, "soft_whitening", lambda points: None)
+    assert whitened > right() + 0.1
+
+
+def test_slopes_follow_the_shortened_directions() -> None:
+    around, kind = lit(600, 0)
+    head = fit_head(around[:18], kind[:18], 6, kind="spreading", around=around[18:], centre=around.mean(axis=0))
+    row, step = np.random.default_rng(2).normal(size=(2, 40))
+    row /= np.linalg.norm(row)
+    step *= 1e-5  # among the same neighbours
+    before, after = head.classifier.logits(np.stack([row - step, row + step]))
+    np.testing.assert_allclose(step @ head.classifier.slopes(row), (after - before) / 2, rtol=1e-3, atol=1e-8)
+
+
 def test_what_is_held_out_was_not_heard() -> None:
     """Labels drawn by lot: whoever hears a held-out label from its neighbours would tell more than half of them."""
     features = np.repeat(np.random.default_rng(0).normal(size=(100, 10)), 2, axis=0)
