@@ -1,9 +1,10 @@
 """The directions in which images differ, and soft whitening: where a few hold nearly all, they are shortened.
 
 In raw pixels most of what differs between images is how light they are, above and below; neighbours by cosine are then
-alike in that alone. Whitening gives all directions one length, and so makes noise as loud as what matters; softened,
-it shortens the few and leaves the others (as of the dimensions of image descriptors: Jégou and Chum, "Negative
-evidences and co-occurrences in image retrieval", ECCV 2012). What is noise is told by the spectrum itself.
+alike in that alone. Whitening, which helps to find what looks alike (Jégou and Chum, "Negative evidences and
+co-occurrences in image retrieval: the benefit of PCA and whitening", ECCV 2012), gives all directions one length, and
+so makes noise as loud as what matters. Softened, it shortens the few and hardly touches the others; how far it goes is
+told by how many directions stand out from noise.
 """
 
 from __future__ import annotations
