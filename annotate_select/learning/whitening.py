@@ -16,6 +16,7 @@ __all__ = ["principal", "soft_whitening", "unit"]
 WIDEST = 128  # principal directions
 SOFTEST, HARDEST = 10.0, 1e-3  # times the whole variance; a direction becomes at most 32 times as short
 HALVINGS = 40
+NOTHING = 1e-10  # of the whole variance: a direction that no point uses, as of units that are always 0, is not noise
 SHORTEST = 1e-12  # a row of zeros has no direction
 
 
@@ -65,12 +66,12 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _beyond_noise(variances: np.ndarray, m: int) -> int:
-    """Return how many of the variances (r,), ascending, of m points are more than equal noise in all directions makes.
+    """Return how many of the variances (r,), of m points, are more than equal noise in all directions makes.
 
     Gavish and Donoho, "The optimal hard threshold for singular values is 4 / sqrt(3)", IEEE Transactions on Information
     Theory 2014, eq. 5: where the noise is not known, a multiple of the median singular value, by the matrix's shape.
     """
-    some = variances[-m:]
-    shape = min(m, len(variances)) / max(m, len(variances))
+    some = variances[variances > NOTHING * variances.sum()]
+    shape = min(m, len(some)) / max(m, len(some))
     multiple = 0.56 * shape**3 - 0.95 * shape**2 + 1.82 * shape + 1.43
     return int(np.count_nonzero(some > multiple**2 * np.median(some)))

@@ -51,6 +51,16 @@ def test_noise_in_all_other_directions_is_not_made_louder(signal: int, d: int) -
     assert soft_whitening(drawn(np.r_[np.full(signal, 1.0), np.full(d - signal, 0.01)])) is None
 
 
+def test_directions_that_no_point_uses_change_nothing() -> None:
+    """Units that are always 0 say nothing of the noise among the others."""
+    few, dead = drawn(np.arange(1, 25) ** -1.7), np.zeros((3000, 40), dtype=np.float32)
+    alone, beside = soft_whitening(few), soft_whitening(np.concatenate([few, dead], axis=1))
+    assert alone is not None
+    assert beside is not None
+    np.testing.assert_allclose(beside[:24, :24], alone, atol=1e-5)
+    np.testing.assert_allclose(beside[24:, 24:], np.eye(40), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "points",
     [
@@ -70,7 +80,7 @@ def test_noise_is_told_by_a_multiple_of_the_median_by_hand() -> None:
     """The multiple of singular values is 1.43 for very many points, 2.86 for as many as directions."""
     assert _beyond_noise(np.array([1.0, 1.0, 1.0, 2.0, 2.1]), 10**9) == 1
     assert _beyond_noise(np.array([1.0, 1.0, 1.0, 8.1, 8.2]), 5) == 1
-    assert _beyond_noise(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 30.0]), 3) == 1  # three points have three directions
+    assert _beyond_noise(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 30.0]), 3) == 1  # what no point uses is no noise
 
 
 def test_wide_features_are_seen_in_128_directions() -> None:
