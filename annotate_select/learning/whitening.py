@@ -37,7 +37,8 @@ def soft_whitening(points: np.ndarray) -> np.ndarray | None:
     from noise. A direction of variance v becomes sqrt(1 + v / s) times as short, with the largest s at which enough are
     in use.
     """
-    variances, axes = np.linalg.eigh((points.T @ points).astype(np.float64) / max(1, len(points)))
+    exact = points.astype(np.float64)  # a sum in single precision leaves more than NOTHING
+    variances, axes = np.linalg.eigh(exact.T @ exact / max(1, len(points)))
     variances = np.maximum(variances, 0.0)
     whole = float(variances.sum())
     if whole == 0.0:

@@ -52,13 +52,21 @@ def test_noise_in_all_other_directions_is_not_made_louder(signal: int, d: int) -
 
 
 def test_directions_that_no_point_uses_change_nothing() -> None:
-    """Units that are always 0 say nothing of the noise among the others."""
-    few, dead = drawn(np.arange(1, 25) ** -1.7), np.zeros((3000, 40), dtype=np.float32)
-    alone, beside = soft_whitening(few), soft_whitening(np.concatenate([few, dead], axis=1))
+    """Units that are always 0, or that follow from others, say nothing of the noise among these."""
+    few = drawn(np.arange(1, 25) ** -1.7)
+    turned = np.linalg.qr(np.random.default_rng(1).normal(size=(64, 64)))[0]
+    alone = soft_whitening(few)
     assert alone is not None
-    assert beside is not None
-    np.testing.assert_allclose(beside[:24, :24], alone, atol=1e-5)
-    np.testing.assert_allclose(beside[24:, 24:], np.eye(40), atol=1e-6)
+    for inside in (np.eye(64)[:24], turned[:24]):
+        wide = soft_whitening((few @ inside).astype(np.float32))
+        assert wide is not None
+        np.testing.assert_allclose(wide, np.eye(64) + inside.T @ (alone - np.eye(24)) @ inside, atol=1e-5)
+
+
+def test_nothing_becomes_more_than_32_times_as_short() -> None:
+    whitened = soft_whitening(drawn(np.exp(-np.arange(24.0))))
+    assert whitened is not None
+    assert 1 / 32 < np.linalg.eigvalsh(whitened)[0] < 1 / 20
 
 
 @pytest.mark.parametrize(
