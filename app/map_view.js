@@ -93,7 +93,7 @@ class View {
   }
 
   resize() {
-    const box = this.root.getBoundingClientRect();
+    const box = this.over.getBoundingClientRect(); // the root's own has a border, in which nothing is drawn
     if (!box.width || !box.height) return;
     this.ratio = Math.min(2, window.devicePixelRatio || 1);
     const fitted = this.fitted;

@@ -233,6 +233,7 @@ def test_the_keyboard_alone_is_enough(page: Page, measured: Project) -> None:
     page.keyboard.press("ArrowLeft")
     frame = page.evaluate("window.__map.view.frame")
     assert (frame["w"], frame["h"]) == (160 + 6 * 20, 120 + 6 * 20)
+    assert (frame["x"], frame["y"]) == pytest.approx((box["width"] / 2 - 20, box["height"] / 2), abs=0.01)
     away = np.abs(places - middle - [-20, 0])
     rows = np.flatnonzero((away[:, 0] < frame["w"] / 2) & (away[:, 1] < frame["h"] / 2))
     page.keyboard.press("Enter")
